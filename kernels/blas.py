@@ -1,0 +1,150 @@
+"""Matrix products through a private copy of OpenBLAS that runs the kernels this CPU deserves.
+
+The wheels' OpenBLAS picks AVX2 kernels on AVX-512 CPUs it does not know by name, at half the speed.
+So the core type is named here before the copy of the package scipy-openblas32 is loaded, unless
+the user has named one; the environment is put back, and NumPy's and SciPy's copies stay as they are.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import files
+from typing import Any
+
+import numpy as np
+
+from kernels import tiles
+from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.intrinsics import address
+from kernels.jit import external, host_has, kernel, overload, set_num_threads, types
+
+Array = np.ndarray[Any, Any]
+
+_ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
+_SKYLAKEX = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
+
+
+@contextmanager
+def _environment_for_loading() -> Iterator[None]:
+    """One thread, and the AVX-512 core where the CPU has it; only where the user has not set them."""
+    wanted = {"OPENBLAS_NUM_THREADS": "1"}
+    if host_has(*_SKYLAKEX):
+        wanted["OPENBLAS_CORETYPE"] = "SkylakeX"
+    ours = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
+
+
+def _path() -> str:
+    """The shared library of scipy-openblas32; importing the package would make its symbols global."""
+    libraries = (file for file in files("scipy-openblas32") or () if file.suffix in (".so", ".dylib", ".dll"))
+    return str(next(libraries).locate())
+
+
+_PATH = _path()
+with _environment_for_loading():
+    _LIBRARY = ctypes.CDLL(_PATH)
+_LIBRARY.scipy_openblas_get_config.restype = ctypes.c_char_p
+_LIBRARY.scipy_openblas_get_corename.restype = ctypes.c_char_p
+
+
+def _external(name: str, result: Any, *arguments: Any) -> Any:
+    """A function of the library for kernels."""
+    address = ctypes.cast(_LIBRARY[f"scipy_{name}"], ctypes.c_void_p).value or 0
+    return external(f"gradfade_{name}", address, result, *arguments)
+
+
+def _external_gemm(name: str, real: Any) -> Any:
+    """name(order, transpose a, transpose b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)."""
+    i, p = types.int32, types.uintp
+    return _external(name, types.void, i, i, i, i, i, i, real, p, i, p, i, real, p, i)
+
+
+_GEMM = {
+    types.float32: _external_gemm("cblas_sgemm", types.float32),
+    types.float64: _external_gemm("cblas_dgemm", types.float64),
+}
+_THREADS = _external("openblas_get_num_threads", types.int32)
+
+
+def gemm(out: Array, a: Array, b: Array, transpose_a: bool, transpose_b: bool, add: bool) -> None:
+    """out = op(a) op(b), or out += it where add: C-contiguous 2-D arrays of one dtype, unchecked. For kernels."""
+    product = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+    out[...] = out + product if add else product
+
+
+@overload(gemm, strict=False)
+def _gemm(out: Any, a: Any, b: Any, transpose_a: Any, transpose_b: Any, add: Any) -> Any:
+    function = _GEMM[out.dtype]
+    T = np.float32 if out.dtype == types.float32 else np.float64
+    size = out.dtype.bitwidth // 8
+
+    def run(out, a, b, transpose_a, transpose_b, add):
+        m, n = out.shape
+        k = b.shape[1] if transpose_b else b.shape[0]
+        done = 0
+        if tiles.AVAILABLE and tiles.covers(m, n, k, transpose_b, size) and _THREADS() == 1:
+            done = tiles.multiply(out, a, b, transpose_a, transpose_b, add)
+        if done == m:
+            return
+        function(
+            _ROW_MAJOR,
+            _TRANSPOSED if transpose_a else _PLAIN,
+            _TRANSPOSED if transpose_b else _PLAIN,
+            m - done,
+            n,
+            k,
+            T(1.0),
+            address(a) + size * done * (1 if transpose_a else k),
+            max(1, a.shape[1]),
+            address(b),
+            max(1, b.shape[1]),
+            T(1.0) if add else T(0.0),
+            address(out) + size * done * n,
+            max(1, n),
+        )
+
+    return run
+
+
+@kernel()
+def _matmul(out, a, b, transpose_a, transpose_b):
+    gemm(out, a, b, transpose_a, transpose_b, False)
+
+
+def matmul(out: Array, a: Array, b: Array, transpose_a: bool = False, transpose_b: bool = False) -> None:
+    """out = op(a) op(b), op the transpose where asked; C-contiguous float32 or float64, out (m, n), op(a) (m, k).
+
+    Raises TypeError or ValueError, naming the argument, before anything is written.
+    """
+    dtype = check_dtype("out", out)
+    check_output("out", out, dtype, None, None)
+    m, n = out.shape
+    check_input("a", a, dtype, *((None, m) if transpose_a else (m, None)))
+    k = a.shape[0 if transpose_a else 1]
+    check_input("b", b, dtype, *((n, k) if transpose_b else (k, n)))
+    check_apart("out", out, a=a, b=b)
+    _matmul(out, a, b, transpose_a, transpose_b)
+
+
+def set_threads(n: int) -> None:
+    """Let kernels and matrix products use n threads; ValueError unless 1 <= n <= the CPUs there are."""
+    if not 1 <= n <= (os.cpu_count() or 1):
+        raise ValueError(f"n must be between 1 and {os.cpu_count()}, got {n}")
+    set_num_threads(n)
+    _LIBRARY.scipy_openblas_set_num_threads(n)
+
+
+def blas_info() -> dict[str, str | int]:
+    """The library behind matmul: its path, version, the core type its kernels are for, and its threads."""
+    return {
+        "library": _PATH,
+        "version": _LIBRARY.scipy_openblas_get_config().decode().split()[1],
+        "core": _LIBRARY.scipy_openblas_get_corename().decode(),
+        "threads": _LIBRARY.scipy_openblas_get_num_threads(),
+    }

@@ -1,0 +1,68 @@
+"""What every public entry point checks before compiled code runs: Numba does not check bounds."""
+
+from typing import Any
+
+import numpy as np
+
+DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
+
+_FLOAT32, _FLOAT64 = DTYPES.values()
+
+
+def alike(first: Any, *others: Any) -> bool:
+    """Whether all are writeable C-contiguous arrays of one shape and one of the dtypes: a quick yes.
+
+    No may also mean that it takes the checks below to find out, for example of read-only inputs.
+    """
+    if type(first) is not np.ndarray or not first.flags.carray:
+        return False
+    dtype, shape = first.dtype, first.shape
+    if dtype is not _FLOAT32 and dtype is not _FLOAT64:
+        return False
+    for array in others:
+        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape or not array.flags.carray:
+            return False
+    return True
+
+
+def check_dtype(name: str, array: Any) -> np.dtype[Any]:
+    """The dtype of an array argument; TypeError unless it is a float32 or float64 numpy.ndarray."""
+    if type(array) is not np.ndarray:
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(array).__name__}")
+    if array.dtype not in DTYPES.values():
+        raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
+    return array.dtype
+
+
+def check_input(name: str, array: Any, dtype: np.dtype[Any], *shape: int | None) -> None:
+    """Raise unless array is an aligned, C-contiguous array of that dtype and shape (None: any length).
+
+    Raises:
+        TypeError: not a numpy.ndarray, or of another dtype.
+        ValueError: of another shape, or not C-contiguous and aligned.
+    """
+    if type(array) is not np.ndarray:
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(array).__name__}")
+    if array.dtype != dtype:
+        raise TypeError(f"{name} must be {dtype}, got {array.dtype}")
+    if len(shape) != array.ndim or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
+    flags = array.flags
+    if not (flags.c_contiguous and flags.aligned):
+        raise ValueError(f"{name} must be C-contiguous and aligned")
+
+
+def check_output(name: str, array: Any, dtype: np.dtype[Any], *shape: int | None) -> None:
+    """check_input, and ValueError where the array is read-only."""
+    check_input(name, array, dtype, *shape)
+    if not array.flags.writeable:
+        raise ValueError(f"{name} is read-only, but it is written")
+
+
+def check_apart(output_name: str, output: Any, **inputs: Any) -> None:
+    """ValueError where an output shares memory with an input or another output."""
+    for name, array in inputs.items():
+        if np.may_share_memory(output, array):
+            raise ValueError(f"{output_name} must not share memory with {name}")

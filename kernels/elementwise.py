@@ -1,0 +1,150 @@
+"""The checked public face of one activation function: a row of ACTIVATIONS and what it can do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from kernels import loops
+from kernels.checks import DTYPES, alike, check_dtype, check_input, check_output
+
+Scalar = Callable[..., Any]
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation:
+    """One activation: scalar functions, their float64 references, and what is promised of them.
+
+    f(x, a) and df(x, y, a), with y = f(x, a), are plain Python functions; compiled loops over them
+    are made at first use. df_from_output(y, a) is the cheaper derivative that frameworks use, where
+    one exists: it loses the saturated tails. df_da(x, y, a) is the derivative by a, of a learnable
+    parameter; learns, whether layers train it, one per channel. reference and its derivatives take (x, a)
+    in float64 and share no code with f.
+
+    In the methods arrays are float32 or float64, of any one shape, C-contiguous; an output may be the
+    very array of an input, not overlap it otherwise. a is a number, or an array of one number per
+    channel (last axis). TypeError or ValueError name the argument before anything is written.
+    """
+
+    name: str
+    f: Scalar
+    df: Scalar
+    reference: Callable[[Array, Any], Array]
+    reference_derivative: Callable[[Array, Any], Array]
+    paper: str
+    ulp: float
+    ulp_derivative: float
+    a: float | None = None
+    kinks: tuple[float, ...] = ()
+    derivative_zero: float | None = None
+    saves: Literal["x", "y", "xy", ""] = "x"
+    df_from_output: Scalar | None = None
+    df_da: Scalar | None = None
+    learns: bool = False
+    reference_df_da: Callable[[Array, Any], Array] | None = None
+
+    def forward(self, y: Array, x: Array, a: Any = None) -> None:
+        """y = f(x, a); y may be x."""
+        if not alike(y, x):
+            _check_alike({"y": y}, {"x": x})
+        parameter = self._parameter(a, x)
+        if type(parameter) is np.ndarray:
+            apart = loops.forward_channels(self.f)(_rows(y), _rows(x), parameter)
+        else:
+            apart = loops.forward(self.f)(_flat(y), _flat(x), parameter)
+        if not apart:
+            raise ValueError("y must be x itself or not overlap it")
+
+    def backward(self, dx: Array, dy: Array, x: Array, y: Array, a: Any = None, da: Array | None = None) -> None:
+        """dx = dy * f'(x), given y = f(x, a); dx may be dy.
+
+        da, where given, gets the gradient of a learnable a, summed over everything that shares it; it
+        has the shape of a: () or (1,) for one number, (channels,) for one per channel.
+        """
+        if not alike(dx, dy, x, y):
+            _check_alike({"dx": dx}, {"x": x, "dy": dy, "y": y})
+        parameter = self._parameter(a, x)
+        if da is not None:
+            self._parameter_gradient(da, dy, x, y, parameter)
+        if type(parameter) is np.ndarray:
+            loop = loops.backward_channels(self.f, self.df)
+            apart = loop(_rows(dx), _rows(dy), _rows(x), _rows(y), parameter)
+        else:
+            apart = loops.backward(self.f, self.df)(_flat(dx), _flat(dy), _flat(x), _flat(y), parameter)
+        if not apart:
+            raise ValueError("dx must be dy, x or y itself or not overlap it")
+
+    def backward_from_output(self, dx: Array, dy: Array, y: Array, a: Any = None) -> None:
+        """dx = dy * f'(x) as frameworks compute it, from y alone; dx may be dy. Saturated tails are lost."""
+        if self.df_from_output is None:
+            raise ValueError(f"{self.name} has no derivative from its output alone")
+        if not alike(dx, dy, y):
+            _check_alike({"dx": dx}, {"y": y, "dy": dy})
+        loop = loops.backward_from_output(self.df_from_output)
+        if not loop(_flat(dx), _flat(dy), _flat(y), self._parameter(a, y)):
+            raise ValueError("dx must be dy or y itself or not overlap it")
+
+    def forward_backward(self, y: Array, dx: Array, dy: Array, x: Array, a: Any = None) -> None:
+        """y = f(x, a) and dx = dy * f'(x) in one pass; y or dx may be x or dy, but not each other."""
+        if not alike(y, dx, dy, x):
+            _check_alike({"y": y, "dx": dx}, {"x": x, "dy": dy})
+        parameter = self._parameter(a, x)
+        if type(parameter) is np.ndarray:
+            loop = loops.forward_backward_channels(self.f, self.df)
+            apart = loop(_rows(y), _rows(dx), _rows(dy), _rows(x), parameter)
+        else:
+            apart = loops.forward_backward(self.f, self.df)(_flat(y), _flat(dx), _flat(dy), _flat(x), parameter)
+        if not apart:
+            raise ValueError("y and dx must not overlap, and be x or dy themselves or not overlap them")
+
+    @cached_property
+    def _default(self) -> dict[int, Any]:
+        return {dtype.itemsize: dtype.type(self.a or 0.0) for dtype in DTYPES.values()}
+
+    def _parameter(self, a: Any, x: Array) -> Any:
+        """a as a number of x's dtype, or as an array of one number per channel."""
+        if a is None:
+            return self._default[x.itemsize]
+        if self.a is None:
+            raise ValueError(f"{self.name} takes no parameter a")
+        if isinstance(a, np.ndarray) and a.size != 1:
+            channels = x.shape[-1] if x.ndim else 1
+            check_input("a", a, x.dtype, channels)
+            return a
+        try:
+            return x.dtype.type(a.item() if isinstance(a, np.ndarray) else a)
+        except (TypeError, ValueError):
+            raise TypeError(f"a must be a number or one per channel, got {a!r}") from None
+
+    def _parameter_gradient(self, da: Array, dy: Array, x: Array, y: Array, parameter: Any) -> None:
+        if self.df_da is None:
+            raise ValueError(f"{self.name} has no learnable parameter for da")
+        if type(parameter) is np.ndarray:
+            check_output("da", da, x.dtype, parameter.size)
+            rows, a = _rows, parameter
+        else:
+            check_output("da", da, x.dtype, *(() if np.ndim(da) == 0 else (1,)))
+            rows, a = (lambda array: array.reshape(-1, 1)), np.full(1, parameter)
+        loops.parameter_gradient(self.df_da)(_flat(da), rows(dy), rows(x), rows(y), a)
+
+
+def _check_alike(outputs: dict[str, Any], inputs: dict[str, Any]) -> None:
+    """Raise unless all arrays have the dtype and shape of the first input."""
+    name, first = next(iter(inputs.items()))
+    dtype = check_dtype(name, first)
+    for name, array in outputs.items():
+        check_output(name, array, dtype, *first.shape)
+    for name, array in inputs.items():
+        check_input(name, array, dtype, *first.shape)
+
+
+def _flat(array: Array) -> Array:
+    return array if array.ndim == 1 else array.ravel()
+
+
+def _rows(array: Array) -> Array:
+    """A view as (rows, channels)."""
+    return array.reshape(-1, array.shape[-1])

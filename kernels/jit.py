@@ -1,0 +1,160 @@
+"""All that gradfade asks of Numba: decorators, flags, cache folder, threading layer.
+
+No other module imports numba. Kernels are cached on disk in a folder named by a digest of every
+kernel source, the compiler's versions and the target CPU, because Numba itself neither notices an
+edit in an imported file nor a changed flag.
+"""
+
+import hashlib
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numba.extending
+import numpy as np
+import platformdirs
+from numba import set_num_threads as set_num_threads
+from numba import types as types
+from numba.core import event
+from numba.extending import overload, register_jitable
+
+
+def _target() -> tuple[str, str]:
+    """CPU name and features to compile for; the user's NUMBA_CPU_NAME is respected.
+
+    LLVM prefers 256-bit vectors on Intel's AVX-512 cores, which halves the arithmetic these
+    kernels can do per cycle; "-prefer-256-bit" lifts that.
+    """
+    if numba.config.CPU_NAME is not None:
+        return numba.config.CPU_NAME, numba.config.CPU_FEATURES or ""
+    features = ["+" + name if on else "-" + name for name, on in llvm.get_host_cpu_features().items()]
+    if platform.machine() in ("x86_64", "AMD64"):
+        features.append("-prefer-256-bit")
+    return llvm.get_host_cpu_name(), ",".join(sorted(features, key=lambda feature: feature[1:]))
+
+
+def _digest(target: tuple[str, str]) -> str:
+    """Name of the cache folder: changes with any kernel source, compiler version or target."""
+    state = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, target)).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(source.name.encode() + source.read_bytes())
+    return state.hexdigest()[:16]
+
+
+def _cache_base() -> Path:
+    """A folder of our own in NUMBA_CACHE_DIR, else in the user's cache, else in the temporary folder."""
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR) / "gradfade"
+    base = Path(platformdirs.user_cache_dir("gradfade")) / "kernels"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        writable = os.access(base, os.W_OK)
+    except OSError:
+        writable = False
+    return base if writable else Path(tempfile.gettempdir()) / f"gradfade-{os.getuid()}"
+
+
+TARGET = _target()
+CACHE_BASE = _cache_base()
+CACHE_DIR = CACHE_BASE / _digest(TARGET)
+numba.config.CPU_NAME, numba.config.CPU_FEATURES = TARGET
+numba.config.CACHE_DIR = str(CACHE_DIR)
+numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+_COMPILE_TIMER = event.TimingListener()
+event.register("numba:compile", _COMPILE_TIMER)
+_KERNELS: dict[str, Any] = {}
+
+# Machine code of our own for kernels; its first parameter, the typing context, is not part of a call.
+intrinsic: Any = numba.extending.intrinsic
+
+# Four vectors of a loop side by side: one alone is a long chain of operations that wait for each other.
+llvm.set_option("gradfade", "-force-vector-interleave=4")
+
+# A function that kernels call: stays a plain Python function outside of them. Inlined however long it is,
+# because a call left in a loop keeps the loop scalar.
+scalar = register_jitable(forceinline=True)
+
+
+def kernel(name: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a loop over arrays: compiled at its first call per signature, cached on disk.
+
+    name must be given for a closure: cached closures of one factory would otherwise share one
+    symbol, and a jitted caller of two of them silently runs the wrong one. The name must
+    determine the body, so a second kernel of the same name raises ValueError.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        function.__name__ = function.__qualname__ = name or function.__name__
+        if function.__name__ in _KERNELS:
+            raise ValueError(f"two kernels are named {function.__name__!r}")
+        dispatcher = numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
+        _KERNELS[function.__name__] = dispatcher
+        return dispatcher
+
+    return decorate
+
+
+def by_dtype(float32: Callable[..., Any], float64: Callable[..., Any]) -> Any:
+    """One scalar out of two: float32 where the first argument is of that type, else float64."""
+
+    def choose(x: Any, *others: Any) -> Any:
+        return (float32 if type(x) is np.float32 else float64)(x, *others)
+
+    overload(choose, strict=False, jit_options={"forceinline": True})(
+        lambda x, *others: float32 if x == types.float32 else float64
+    )
+    return choose
+
+
+def external(name: str, address: int, result: Any, *arguments: Any) -> Any:
+    """A C function that kernels can call; linked by its name, so that they can still be cached on disk."""
+    llvm.add_symbol(name, address)
+    return types.ExternalFunction(name, result(*arguments))
+
+
+def host_has(*features: str) -> bool:
+    """Whether this CPU, whatever we compile for, has all of LLVM's features of these names."""
+    present = llvm.get_host_cpu_features()
+    return all(present.get(feature, False) for feature in features)
+
+
+def compile_seconds() -> float:
+    """Seconds this process has spent compiling kernels or loading them from the cache."""
+    return _COMPILE_TIMER.duration if _COMPILE_TIMER.done else 0.0
+
+
+def compile_counts() -> tuple[int, int]:
+    """(signatures loaded from the disk cache, signatures compiled) by this process."""
+    stats = [dispatcher.stats for dispatcher in _KERNELS.values()]
+    return sum(sum(s.cache_hits.values()) for s in stats), sum(sum(s.cache_misses.values()) for s in stats)
+
+
+def assembly(dispatcher: Any, dtype: str = "") -> str:
+    """Machine code of the signatures called so far (whose first array is of dtype, if given), as text.
+
+    It is compiled anew, because code that came from the cache cannot be inspected.
+    """
+    options = {name: value for name, value in dispatcher.targetoptions.items() if name != "nopython"}
+    fresh = numba.njit(**options)(dispatcher.py_func)
+    for signature in dispatcher.signatures:
+        if not dtype or str(signature[0].dtype) == dtype:
+            fresh.compile(signature)
+    return "\n".join(fresh.inspect_asm().values())
+
+
+def versions() -> dict[str, str]:
+    """Versions of the compiler stack."""
+    return {"numba": numba.__version__, "llvmlite": llvmlite.__version__}
+
+
+def threading() -> tuple[int, str]:
+    """(threads, layer) of parallel kernels. Starts the threads: only then does Numba tell its layer."""
+    threads = numba.get_num_threads()
+    return threads, numba.threading_layer()

@@ -1,0 +1,173 @@
+"""Layer = (init, forward, backward): how layers are put together, and where their arrays live.
+
+A layer's State is made once for one input shape and dtype; every array that forward and backward
+write is allocated there, so that a training step allocates nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from kernels.checks import check_input
+from kernels.intrinsics import load, store
+from kernels.jit import kernel
+
+Array = np.ndarray[Any, Any]
+DType = np.dtype[Any]
+
+LINE = 64  # bytes of a cache line
+
+
+@dataclass
+class State:
+    """The arrays of one layer.
+
+    params and grads have the same keys and shapes; backward overwrites grads. saved has "y", the
+    output, "dx", the gradient of the input, and what backward needs ("x", "z", "h" ...); a name that
+    starts with d is a gradient. children are the states of the layers this one is made of.
+    """
+
+    params: dict[str, Array] = field(default_factory=dict)
+    grads: dict[str, Array] = field(default_factory=dict)
+    saved: dict[str, Array] = field(default_factory=dict)
+    children: list["State"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Three functions. After backward, saved["dx"] of a state is the gradient at that layer's input.
+
+    init(rng, shape, dtype): draws the parameters and allocates every array for inputs of that shape.
+    forward(state, x): y, which is state.saved["y"]; keeps a reference to x where backward needs it.
+    backward(state, dy): dx, given dy at the output of the last forward; fills state.grads.
+    layers: those of a chain, in the order of its state's children.
+    """
+
+    init: Callable[[np.random.Generator, tuple[int, ...], DType], State]
+    forward: Callable[[State, Array], Array]
+    backward: Callable[[State, Array], Array]
+    name: str
+    layers: tuple["Layer", ...] = ()
+
+
+def empty(shape: tuple[int, ...], dtype: DType) -> Array:
+    """An uninitialised array that starts on a cache line, which vector loads want."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def trainable(**params: Array) -> State:
+    """A state of these parameters, moved to memory of their own, and of as many gradients."""
+    state = State()
+    for name, values in params.items():
+        state.params[name] = empty(values.shape, values.dtype)
+        state.params[name][...] = values
+        state.grads[name] = empty(values.shape, values.dtype)
+        state.grads[name].fill(0)
+    return state
+
+
+def accept(state: State, name: str, array: Array, like: Array) -> Array:
+    """Check an array given to a layer and keep it as saved[name]; the same array again passes at once.
+
+    Raises TypeError or ValueError, naming the array, where its shape or dtype is not that of like.
+    """
+    if state.saved.get(name) is not array:
+        check_input(name, array, like.dtype, *like.shape)
+        state.saved[name] = array
+    return array
+
+
+def chain(*layers: Layer) -> Layer:
+    """One layer after another. children[l].saved["y"] is the value at position l + 1, "dx" the gradient at l."""
+    if not layers:
+        raise ValueError("layers must not be empty")
+
+    def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
+        children = []
+        for layer in layers:
+            children.append(layer.init(rng, shape, dtype))
+            shape = children[-1].saved["y"].shape
+        ends = {"y": children[-1].saved["y"], "dx": children[0].saved["dx"]}
+        return State(saved=ends, children=children)
+
+    def forward(state: State, x: Array) -> Array:
+        for layer, child in zip(layers, state.children, strict=True):
+            x = layer.forward(child, x)
+        return x
+
+    def backward(state: State, dy: Array) -> Array:
+        for layer, child in zip(reversed(layers), reversed(state.children), strict=True):
+            dy = layer.backward(child, dy)
+        return dy
+
+    return Layer(init, forward, backward, " > ".join(layer.name for layer in layers), layers)
+
+
+def repeat(layer: Layer, n: int) -> Layer:
+    """A chain of n such layers, each with parameters of its own; ValueError unless n >= 1."""
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    whole = chain(*[layer] * n)
+    return replace(whole, name=f"{n} x {layer.name}")
+
+
+@kernel()
+def _add_scaled(out, x, h, scale):
+    for i in range(out.size):
+        store(out, i, load(x, i) + scale * load(h, i))
+
+
+@kernel()
+def _scale(out, x, scale):
+    for i in range(out.size):
+        store(out, i, scale * load(x, i))
+
+
+def residual(layer: Layer, scale: float = 1.0) -> Layer:
+    """y = x + scale * layer(x); the layer must keep the shape (ValueError)."""
+
+    def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
+        child = layer.init(rng, shape, dtype)
+        if child.saved["y"].shape != shape:
+            raise ValueError(f"layer must keep the shape {shape}, it makes {child.saved['y'].shape}")
+        return State(saved={name: empty(shape, dtype) for name in ("y", "dx", "dh")}, children=[child])
+
+    def forward(state: State, x: Array) -> Array:
+        y, h = state.saved["y"], layer.forward(state.children[0], x)
+        _add_scaled(y.reshape(-1), x.reshape(-1), h.reshape(-1), y.dtype.type(scale))
+        return y
+
+    def backward(state: State, dy: Array) -> Array:
+        dx, dh = state.saved["dx"], state.saved["dh"]
+        accept(state, "dy", dy, dx)
+        _scale(dh.reshape(-1), dy.reshape(-1), dh.dtype.type(scale))
+        branch = layer.backward(state.children[0], dh)
+        _add_scaled(dx.reshape(-1), dy.reshape(-1), branch.reshape(-1), dx.dtype.type(1.0))
+        return dx
+
+    return Layer(init, forward, backward, f"x + {scale:g} {layer.name}")
+
+
+def parameters(state: State, path: str = "") -> Iterator[tuple[str, Array, Array]]:
+    """Walk (path, parameter, gradient); the path counts children from 0: "3.W", "2.0.b"."""
+    for name, parameter in state.params.items():
+        yield path + name, parameter, state.grads[name]
+    for i, child in enumerate(state.children):
+        yield from parameters(child, f"{path}{i}.")
+
+
+def saved_bytes(state: State) -> int:
+    """Bytes of everything that forward keeps for backward, each memory counted once; gradients not."""
+
+    def walk(state: State) -> Iterator[Array]:
+        yield from (array for name, array in state.saved.items() if not name.startswith("d"))
+        for child in state.children:
+            yield from walk(child)
+
+    owners = {id(array if array.base is None else array.base): array.nbytes for array in walk(state)}
+    return sum(owners.values())

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from kernels import reference
+from kernels.activations import ACTIVATIONS
+from kernels.initializers import INITIALIZERS
+from kernels.layer import parameters
+from kernels.recurrent import rnn, rnn_backward, rnn_forward
+
+SHAPES = [(1, 1, 1, 1), (4, 3, 5, 7), (9, 1, 2, 64), (3, 17, 1, 33), (5, 0, 3, 4)]  # T, N, F, H
+LECUN = INITIALIZERS["lecun_normal"]
+
+
+def network(rng, dtype, T, N, F, H):
+    """x, Wx, Wh, b, h with its initial state, and what h and z need not be."""
+    x, b = rng.standard_normal((T, N, F)).astype(dtype), rng.standard_normal(H).astype(dtype)
+    Wx = (rng.standard_normal((F, H)) / np.sqrt(F)).astype(dtype)
+    Wh = (rng.standard_normal((H, H)) / np.sqrt(H)).astype(dtype)
+    h, z = np.full((T + 1, N, H), np.nan, dtype), np.full((T, N, H), np.nan, dtype)
+    h[0] = rng.standard_normal((N, H))
+    return x, Wx, Wh, b, h, z
+
+
+def wide(*arrays):
+    return [array.astype(np.float64) for array in arrays]
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "gelu", "elu"])
+@pytest.mark.parametrize(("T", "N", "F", "H"), SHAPES)
+def test_rnn_is_the_reference(rng, dtype, close, T, N, F, H, name):
+    activation = ACTIVATIONS[name]
+    x, Wx, Wh, b, h, z = network(rng, dtype, T, N, F, H)
+    inputs = *wide(x, Wx, Wh, b, h[0]), activation.a
+    rnn_forward(h, z, x, Wx, Wh, b, activation)
+    expected_z, expected_h = reference.rnn_forward(activation, *inputs)
+    close(z, expected_z)
+    close(h, expected_h)
+
+    dy = rng.standard_normal((T, N, H)).astype(dtype)
+    outputs = [np.full_like(like, np.nan) for like in (x, Wx, Wh, b, h, z)]  # dx, dWx, dWh, db, dh, dz
+    rnn_backward(*outputs, dy, x, Wx, Wh, b, h, z, activation)
+    for result, expected in zip(outputs, reference.rnn_backward(activation, *wide(dy), *inputs), strict=False):
+        close(result, expected)
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus", "prelu"])
+def test_gradients_are_finite_differences(rng, check_gradient, name):
+    layer = rnn(ACTIVATIONS[name], LECUN, 5)
+    state = layer.init(rng, (6, 3, 4), np.dtype(np.float64))
+    state.saved["h"][0] = rng.standard_normal((3, 5))
+    x, u = rng.standard_normal((6, 3, 4)), rng.standard_normal((6, 3, 5))
+    layer.forward(state, x)
+    dx = layer.backward(state, u)
+    pairs = [*parameters(state), ("x", x, dx), ("h0", state.saved["h"][0], state.saved["dh"][0])]
+    assert [name for name, _, _ in pairs][:3] == ["Wx", "Wh", "b"]
+    check_gradient(lambda: np.sum(layer.forward(state, x) * u), pairs)
+
+
+def test_gradient_at_every_step_is_that_of_the_rest_of_the_sequence(rng):
+    """dh[t] does not depend on what came before step t: a network over x[t:] from h[t] has it as its dh[0]."""
+    T, N, F, H, t = 7, 2, 3, 4, 3
+    activation = ACTIVATIONS["tanh"]
+    x, Wx, Wh, b, h, z = network(rng, np.float64, T, N, F, H)
+    dy = np.zeros((T, N, H))
+    dy[-1] = rng.standard_normal((N, H))
+
+    def gradients(x, h, z, dy):
+        outputs = [np.full_like(like, np.nan) for like in (x, Wx, Wh, b, h, z)]
+        rnn_backward(*outputs, dy, x, Wx, Wh, b, h, z, activation)
+        return outputs[4]
+
+    rnn_forward(h, z, x, Wx, Wh, b, activation)
+    whole = gradients(x, h, z, dy)
+    np.testing.assert_allclose(whole[t:], gradients(x[t:], h[t:], z[t:], dy[t:]), rtol=1e-14)
+    np.testing.assert_array_equal(whole[-1], dy[-1])
+
+
+def test_no_time_step_leaves_the_initial_state(rng, dtype):
+    x, Wx, Wh, b, h, z = network(rng, dtype, 0, 2, 3, 4)
+    initial = h.copy()
+    rnn_forward(h, z, x, Wx, Wh, b, ACTIVATIONS["tanh"])
+    np.testing.assert_array_equal(h, initial)
+    with pytest.raises(ValueError, match=r"shape must have at least one time step, got \(0, 2, 3\)"):
+        rnn(ACTIVATIONS["tanh"], LECUN, 4).init(rng, (0, 2, 3), dtype)
+
+
+def test_framework_default_scales_every_weight_by_the_hidden_size(rng):
+    state = rnn(ACTIVATIONS["tanh"], INITIALIZERS["framework_default"], 100).init(rng, (2, 1, 400), np.dtype("f8"))
+    for name in ("Wx", "Wh", "b"):
+        assert 0.09 < np.abs(state.params[name]).max() <= 0.1
+    own = rnn(ACTIVATIONS["tanh"], LECUN, 100).init(rng, (2, 1, 400), np.dtype("f8"))
+    assert own.params["Wx"].std() == pytest.approx(1 / 20, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"x": np.zeros((5, 2, 3))}, ValueError, r"x must have shape \(4, 2, any\), got \(5, 2, 3\)"),
+        ({"h": np.zeros((4, 2, 6))}, ValueError, r"h must have shape \(5, 2, 6\), got \(4, 2, 6\)"),
+        ({"Wh": np.zeros((6, 5))}, ValueError, r"Wh must have shape \(6, 6\), got \(6, 5\)"),
+        ({"Wx": np.zeros((3, 6), np.float32)}, TypeError, "Wx must be float64, got float32"),
+        ({"a": np.zeros(2)}, ValueError, r"a must have shape \(6\), got \(2,\)"),
+    ],
+)
+def test_rnn_forward_names_the_wrong_argument(change, error, message):
+    arguments = {
+        "h": np.zeros((5, 2, 6)),
+        "z": np.zeros((4, 2, 6)),
+        "x": np.zeros((4, 2, 3)),
+        "Wx": np.zeros((3, 6)),
+        "Wh": np.zeros((6, 6)),
+        "b": np.zeros(6),
+        "activation": ACTIVATIONS["prelu"],
+    }
+    with pytest.raises(error, match=message):
+        rnn_forward(**arguments | change)
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_rnn_backward_names_the_output_it_cannot_write(rng, index):
+    x, Wx, Wh, b, h, z = network(rng, np.float64, 4, 2, 3, 6)
+    names = ["dx", "dWx", "dWh", "db", "dh", "dz"]
+    outputs = [np.zeros_like(like) for like in (x, Wx, Wh, b, h, z)]
+    outputs[index].flags.writeable = False
+    with pytest.raises(ValueError, match=f"{names[index]} is read-only"):
+        rnn_backward(*outputs, np.zeros_like(z), x, Wx, Wh, b, h, z, ACTIVATIONS["tanh"])
+    outputs[index] = np.zeros((1, 1))
+    with pytest.raises(ValueError, match=f"{names[index]} must have shape"):
+        rnn_backward(*outputs, np.zeros_like(z), x, Wx, Wh, b, h, z, ACTIVATIONS["tanh"])
+    with pytest.raises(ValueError, match="hidden must be at least 1, got -1"):
+        rnn(ACTIVATIONS["tanh"], LECUN, -1)
