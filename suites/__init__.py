@@ -1,0 +1,1 @@
+"""Grids and measurements: rows out."""

@@ -1,0 +1,127 @@
+"""What the experiments across depth and across time share: streams, norms, range of floating point, predicted rows."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from kernels.activations import ACTIVATIONS
+from kernels.architectures import ARCHITECTURES
+from kernels.checks import DTYPES
+from kernels.initializers import INITIALIZERS
+from suites.errors import UserError, known, whole
+from suites.theory import PREDICTIONS
+
+Array = np.ndarray[Any, Any]
+
+# A gradient is rescaled once its norm leaves 2^-comfort to 2^comfort, to the other end of that range. Between that and
+# the ends of the dtype (2^128 in float32) is room for one more layer, and for what is summed from the gradient.
+MARGIN = 38
+LOG10_2 = math.log10(2.0)
+
+
+def streams(seed: int) -> list[np.random.Generator]:
+    """Independent generators of the weights, the inputs and the injected gradient, the same for every configuration."""
+    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)]
+
+
+def log10_norm(x: Array) -> float:
+    """log10 of the Frobenius norm, whatever its size: no square is taken that could under- or overflow.
+
+    -inf where every element is 0, inf where one is infinite, NaN where one is NaN.
+    """
+    largest = float(np.abs(x).max(initial=0.0))
+    if largest == 0.0 or not math.isfinite(largest):
+        return -math.inf if largest == 0.0 else largest
+    scaled = x.astype(np.float64) / largest
+    # Not np.vdot: it would start NumPy's own BLAS threads for every layer.
+    return math.log10(largest) + 0.5 * math.log10(np.square(scaled, out=scaled).sum())
+
+
+def comfort(dtype: np.dtype[Any]) -> float:
+    """log10 of the norm up to which, and down to one over which, a gradient of that dtype is left as it is."""
+    return (np.finfo(dtype).maxexp - MARGIN) * LOG10_2
+
+
+def rescale(gradient: Array, norm: float) -> int:
+    """Multiply a gradient of that log10 of its norm, in place, by an exact power of two, so that it has far to go.
+
+    Returns the power; 0 for a gradient that is comfortable, or that nothing helps: 0 or not finite.
+    """
+    far = comfort(gradient.dtype)
+    if abs(norm) < far or not math.isfinite(norm):
+        return 0
+    power = round((math.copysign(0.9 * far, -norm) - norm) / LOG10_2)
+    np.ldexp(gradient, power, out=gradient)
+    return power
+
+
+def variance(x: Array) -> float:
+    """The variance of all elements, summed in float64; NaN where one is infinite."""
+    with np.errstate(invalid="ignore"):
+        return float(np.var(x, dtype=np.float64))
+
+
+def gradient_rows(seed: int, dtype: str, norms: list[float], plain: list[float]) -> list[dict[str, Any]]:
+    """Rows of the gradient at each position, from log10 of its norms at 0 to the last one.
+
+    plain: the same as dtype keeps it in a backward pass without rescaling, -inf where it underflows to 0.
+    """
+    shared = {"seed": seed, "position": range(len(norms)), "unit": "log10"}
+    absolute, kept = np.array(norms), np.array(plain)
+    with np.errstate(invalid="ignore"):
+        return [
+            {**shared, "metric": "log10_gradient", "value": absolute - absolute[-1]},
+            {**shared, "metric": "log10_gradient_norm", "value": absolute},
+            {**shared, "metric": f"{dtype}_gradient", "value": kept - kept[-1]},
+        ]
+
+
+def predicted_rows(cell: Any) -> list[dict[str, Any]]:
+    """Rows of the prediction for a cell's configuration; none where theory is silent."""
+    if cell.architecture not in PREDICTIONS:
+        return []
+    prediction = PREDICTIONS[cell.architecture](**vars(cell))
+    curves = {"predicted_log10_gradient": prediction.curve, "predicted_sd": prediction.sd}
+    return [
+        {"position": range(len(curve)), "metric": metric, "value": curve, "unit": "log10"}
+        for metric, curve in curves.items()
+        if not np.isnan(curve).all()
+    ]
+
+
+def configuration(cell: Any) -> dict[str, Any]:
+    """The columns of a row that a cell's configuration fills, but for its depth or length."""
+    rule = INITIALIZERS[cell.initializer]
+    return {
+        "architecture": cell.architecture,
+        "activation": cell.activation,
+        "parameter_a": ACTIVATIONS[cell.activation].a,
+        "initializer": cell.initializer,
+        "weight_variance": rule.weight_variance(cell.width, cell.width),
+        "bias_variance": rule.bias_variance(cell.width),
+        "dtype": cell.dtype,
+        "width": cell.width,
+        "batch": cell.batch,
+    }
+
+
+def checked_names(
+    kind: str, architectures: Iterable[str], activations: Iterable[str], initializers: Iterable[str]
+) -> list[list[str]]:
+    """The names, aliases resolved and each once, of rows that exist; UserError otherwise."""
+    table = {name: row for name, row in ARCHITECTURES.items() if row.kind == kind}
+    return [
+        [row.name for row in known(table, f"architecture across {kind}", architectures)],
+        [row.name for row in known(ACTIVATIONS, "activation", activations)],
+        [row.name for row in known(INITIALIZERS, "initializer", initializers)],
+    ]
+
+
+def checked_numbers(dtype: str, **numbers: int) -> None:
+    """UserError unless dtype is float32 or float64, the seed 0 or more and every other number 1 or more."""
+    if dtype not in DTYPES:
+        raise UserError(f"dtype must be {' or '.join(DTYPES)}, got {dtype!r}")
+    for name, value in numbers.items():
+        whole(name, value, 0 if name == "seed" else 1)

@@ -1,0 +1,108 @@
+"""Dense layers: the products alone, with an activation fused in, and as a network of 50 layers.
+
+Inputs and upstream gradients are standard normal; weights by xavier_normal. Limits are of multiply-adds: flop counts
+the matrix products, forward one, backward two.
+"""
+
+import numpy as np
+
+from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
+from kernels.checks import DTYPES
+from kernels.dense import dense_activation, dense_backward, dense_forward
+from suites import gate, layer_gate
+from suites.grids import grid
+from suites.measure import Work, directions
+
+# batch, fan-in and fan-out
+SHAPES = {"64x256x256": (64, 256, 256), "256x1024x1024": (256, 1024, 1024)}
+PRODUCTS = {"forward": 1, "backward": 2, "forward_backward": 3}
+DEPTH = 50
+QUICK = "64x256x256"
+
+
+def normal(seed, dtype, *shapes):
+    """Standard-normal arrays of these shapes."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+@grid(
+    quick=lambda dtype, **_: dtype == "float32",
+    direction=("forward", "backward"),
+    shape=SHAPES,
+    dtype=DTYPES,
+)
+def test_dense(timed, seed, direction, shape, dtype):
+    batch, fan_in, fan_out = SHAPES[shape]
+    x, dy = normal(seed, dtype, (batch, fan_in), (batch, fan_out))
+    W, b = normal(seed + 1, dtype, (fan_in, fan_out), (fan_out,))
+    y, dx, dW, db = (np.empty_like(array) for array in (dy, x, W, b))
+    call = {
+        "forward": lambda: dense_forward(y, x, W, b),
+        "backward": lambda: dense_backward(dx, dW, db, dy, x, W),
+    }[direction]
+
+    def check():
+        gate.poison(y, dx, dW, db)
+        call()
+        if direction == "forward":
+            layer_gate.product("dense forward: y", y, (x, W), plus=b)
+        else:
+            layer_gate.product("dense backward: dx", dx, (dy, W.T))
+            layer_gate.product("dense backward: dW", dW, (x.T, dy))
+            layer_gate.product("dense backward: db", db, (np.ones(batch), dy))
+
+    flop = 2.0 * PRODUCTS[direction] * batch * fan_in * fan_out
+    work = Work(op="dense", activation="", direction=direction, shape=y.shape, size=shape, dtype=dtype, flop=flop)
+    timed(work, call, check)
+
+
+@grid(
+    quick=lambda dtype, direction, shape, **_: (dtype, direction, shape) == ("float32", "forward_backward", QUICK),
+    activation=ACTIVATIONS,
+    direction=PRODUCTS,
+    shape=SHAPES,
+    dtype=DTYPES,
+)
+def test_dense_activation(timed, seed, activation, direction, shape, dtype):
+    batch, fan_in, fan_out = SHAPES[shape]
+    layer = dense_activation(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], fan_out)
+    run(timed, seed, "dense_activation", activation, direction, layer, (batch, fan_in), fan_out, dtype)
+
+
+@grid(
+    quick=lambda dtype, direction, **_: dtype == "float32" and direction == "forward_backward",
+    activation=ACTIVATIONS,
+    direction=PRODUCTS,
+    dtype=DTYPES,
+)
+def test_network(timed, seed, activation, direction, dtype):
+    batch, width, _ = SHAPES[QUICK]
+    network = ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], width, DEPTH)
+    run(timed, seed, "network", activation, direction, network, (batch, width), width, dtype, DEPTH)
+
+
+def run(timed, seed, op, activation, direction, layer, shape, fan_out, dtype, depth=1):
+    """Time one direction of a layer, or of a network of depth layers; every layer of it passes the gate first."""
+    batch, fan_in = shape
+    state = layer.init(np.random.default_rng(seed), shape, DTYPES[dtype])
+    x, dy = normal(seed + 1, dtype, shape, (batch, fan_out))
+
+    def check():
+        layer_gate.poison(state)
+        layer.forward(state, x)
+        layer.backward(state, dy)
+        for position, child in enumerate(state.children or [state]):
+            layer_gate.check_dense(f"{op} {activation} {dtype}, layer {position}", child, ACTIVATIONS[activation])
+
+    work = Work(
+        op=op,
+        activation=activation,
+        direction=direction,
+        shape=(batch, fan_out),
+        size=f"{batch}x{fan_in}x{fan_out}",
+        dtype=dtype,
+        flop=2.0 * PRODUCTS[direction] * batch * fan_in * fan_out * depth,
+        repeats=depth,
+    )
+    timed(work, directions(layer, state, x, dy)[direction], check, depth=depth)

@@ -1,0 +1,82 @@
+"""The benchmark suites run from Python: pytest in this process, with progress told and what it prints kept apart."""
+
+import io
+import os
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from kernels.activations import ACTIVATIONS
+from kernels.names import advice
+from suites.errors import UserError, known
+from suites.experiment import Progress
+
+FOLDER = Path(__file__).parent
+# Suite -> its file: "activations" for bench_activations.py.
+SUITES = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
+
+
+def run(
+    suites: Sequence[str],
+    profile: str,
+    seed: int,
+    folder: Path | None = None,
+    select: str = "",
+    more_to_come: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, str]:
+    """Time the benchmarks of some suites into a results folder; why each one that failed did, by its name.
+
+    pytest's own -k selects among them; more_to_come leaves the results folder unfinished.
+
+    Raises:
+        UserError: a suite's name is unknown, nothing is selected, or the folder cannot be used.
+        KeyboardInterrupt: the user interrupted; what was measured is in the folder.
+    """
+    arguments = [
+        *map(str, known(SUITES, "suite", suites)),
+        *("--benchmark-only", "--benchmark-disable-gc", "--capture=no", "--tb=line", "-k", select),
+        *("-c", os.devnull, "--rootdir", str(FOLDER.parent), "-o", "python_files=bench_*.py"),
+        *("--import-mode=importlib", "-p", "no:cacheprovider", "--gradfade-profile", profile),
+        *("--gradfade-seed", str(seed), *(("--gradfade-out", str(folder)) if folder else ())),
+        *(("--gradfade-unfinished",) if more_to_come else ()),
+    ]
+    listener, output = _Listener(progress or (lambda done, total: None)), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(output), TemporaryDirectory() as storage:
+        # pytest-benchmark makes its storage at once, in the working folder if not told otherwise
+        status = pytest.main([*arguments, "--benchmark-storage", f"file://{storage}"], plugins=[listener])
+    if status == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        if left := re.search(r"(\d+) benchmarks left to the full profile", output.getvalue()):
+            raise UserError(f"the {left[1]} benchmarks that match are of the full profile: add --profile full")
+        raise UserError(f"no benchmark matches -k {select!r}; {advice(ACTIVATIONS, select)}")
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise UserError(output.getvalue().strip().splitlines()[-1].removeprefix("ERROR: "))
+    return listener.failures
+
+
+class _Listener:
+    """A pytest plugin that tells how far the session is, and keeps why a benchmark failed."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.failures: dict[str, str] = {}
+        self.done = self.total = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.total = len(session.items)
+        self.progress(0, self.total)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.failures[report.nodeid] = report.longreprtext.strip().splitlines()[-1].removeprefix("E ").strip()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.done += 1
+        self.progress(self.done, self.total)

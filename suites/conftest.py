@@ -1,0 +1,167 @@
+"""pytest's side of the benchmarks: options and profiles, the gate and limits of each one, and the results folder."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from kernels import jit
+from kernels.blas import blas_info, set_threads
+from suites import limits as machine
+from suites.environment import denormals
+from suites.errors import UserError
+from suites.levels import caches
+from suites.measure import time_gated
+from suites.session import Session
+
+# Profile -> options of pytest-benchmark, unless the user's command line sets them.
+ROUNDS = {"quick": {"max_time": 0.05, "min_rounds": 5}, "full": {"max_time": 0.5, "min_rounds": 20}}
+
+SESSION = pytest.StashKey[Session]()
+LEFT = pytest.StashKey[int]()
+LIMITS = pytest.StashKey[dict[str, dict[str, float]]]()
+BEFORE = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("gradfade")
+    group.addoption("--gradfade-profile", choices=list(ROUNDS), default="quick", help="What is timed. Default: quick")
+    group.addoption("--gradfade-out", type=Path, metavar="DIR", help="Results folder. Default: results/<run-id>")
+    group.addoption("--gradfade-seed", type=int, default=0, metavar="N", help="Seed of the inputs. Default: 0")
+    group.addoption(
+        "--gradfade-unfinished", action="store_true", help="Leave the results folder open: more will be added to it"
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: timed by --gradfade-profile full alone")
+    # pytest-benchmark's words where the gate is red or the user interrupts it, which is said anyway
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
+    config.stash[BEFORE] = denormals()
+
+
+def option(config, name):
+    """An option of this file; its default where pytest met the file too late to know its options."""
+    return config.getoption(f"gradfade_{name}", {"profile": "quick", "seed": 0}.get(name))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session, config, items):
+    """After -k and the like: leave what is not of the profile, and what the results folder holds already."""
+    ours = [item for item in items if "timed" in getattr(item, "fixturenames", ())]
+    profile = option(config, "profile")
+    left = [item for item in ours if profile != "full" and item.get_closest_marker("full") and not named(config, item)]
+    config.stash[LEFT] = len(left)
+    for item in ours:
+        item.add_marker(pytest.mark.benchmark(**rounds(config, profile)))
+    deselect(config, items, left)
+    plugin = config.pluginmanager.get_plugin("pytest-benchmark")
+    idle = plugin.disabled or plugin.skip or config.option.collectonly or session.testsfailed
+    if len(ours) > len(left) and not idle:
+        configuration = {"profile": profile, "seed": option(config, "seed")}
+        try:
+            opened = config.stash[SESSION] = Session(option(config, "out"), configuration)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+        done = opened.done
+        deselect(config, items, [item for item in ours if item.nodeid in done])
+
+
+def named(config, item):
+    """Whether the command line names this very benchmark."""
+    return any("[" in argument and item.nodeid.endswith(Path(argument).name) for argument in config.args)
+
+
+def rounds(config, profile):
+    """The profile's options of pytest-benchmark that the command line does not set."""
+    given = " ".join(str(argument) for argument in config.invocation_params.args).replace("-", "_")
+    return {key: value for key, value in ROUNDS[profile].items() if f"__benchmark_{key}" not in given}
+
+
+def deselect(config, items, out):
+    """Take the items out of the session, as -k does."""
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+@pytest.fixture(scope="session")
+def limits(pytestconfig):
+    """What one core of this machine can do, probed when the first benchmark asks; one thread from there on."""
+    set_threads(1)
+    return pytestconfig.stash.setdefault(LIMITS, machine.measure())
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig):
+    """The seed of every benchmark's inputs."""
+    return option(pytestconfig, "seed")
+
+
+@pytest.fixture(scope="session")
+def results(pytestconfig):
+    """The session's results folder; None where nothing is timed."""
+    return pytestconfig.stash.get(SESSION, None)
+
+
+@pytest.fixture
+def timed(benchmark, request):
+    """timed(work, call, gate, **extra_info): check, then time; the only way a benchmark here is timed."""
+    return partial(time_gated, benchmark, request.getfixturevalue("limits") if benchmark.enabled else {})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Each finished benchmark goes to disk at once."""
+    report = yield
+    stats = getattr(getattr(item, "funcargs", {}).get("benchmark"), "stats", None)
+    session = item.config.stash.get(SESSION, None)
+    if session is not None and stats is not None and call.when == "call" and report.passed:
+        session.journal.append(stats.as_dict())
+    return report
+
+
+def pytest_sessionfinish(session, exitstatus):
+    config = session.config
+    if SESSION not in config.stash:
+        return
+    hook, plugin = config.hook, config.pluginmanager.get_plugin("pytest-benchmark")
+    commit = hook.pytest_benchmark_generate_commit_info(config=config)
+    hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit)
+    document = hook.pytest_benchmark_generate_json(
+        config=config, benchmarks=[], include_data=True, machine_info=plugin.get_machine_info(), commit_info=commit
+    )
+    hook.pytest_benchmark_update_json(config=config, benchmarks=[], output_json=document)
+    complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    config.stash[SESSION].close(document, finished=complete and not option(config, "unfinished"))
+
+
+def pytest_benchmark_update_machine_info(machine_info):
+    machine_info["gradfade"] = {"target": jit.TARGET[0], "blas": blas_info(), "caches": caches()}
+
+
+def pytest_benchmark_update_json(config, output_json):
+    hits, misses = jit.compile_counts()
+    output_json["gradfade"] = {
+        "profile": option(config, "profile"),
+        "seed": option(config, "seed"),
+        "left_to_full": config.stash.get(LEFT, 0),
+        "limits": config.stash.get(LIMITS, None),
+        "compile": {"seconds": jit.compile_seconds(), "from_cache": hits, "compiled": misses},
+        "denormals": {"before": config.stash[BEFORE], "after": denormals()},
+    }
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter, config):
+    write = terminalreporter.write_line
+    if left := config.stash.get(LEFT, 0):
+        write(f"{left} benchmarks left to the full profile (--gradfade-profile full)")
+    if SESSION not in config.stash:
+        return
+    session, (hits, misses) = config.stash[SESSION], jit.compile_counts()
+    if session.run.resumed:
+        write("the results folder held an unfinished run of this configuration: resumed")
+    write(f"{jit.compile_seconds():.1f} s compiling, not in any time: {misses} kernels compiled, {hits} from the cache")
+    write(f"subnormal numbers: {config.stash[BEFORE]} before, {denormals()} after")
+    write(f"results: {session.run.folder}")

@@ -1,0 +1,137 @@
+"""Running an experiment: a list of pure cells on an executor, each finished one on disk at once.
+
+A cell is a frozen dataclass of plain values: everything that its rows depend on. So rows are the same
+whatever the executor and the order in which cells finish, and a file named by a digest of the cell is
+enough to resume.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from suites import curves, depth, sequence, training
+from suites.environment import version
+from suites.results import CELLS, Run, write_whole
+from suites.schema import COLUMNS, merge
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A kind of experiment.
+
+    cells(**grid) is its list of cells, UserError where the grid is wrong; measure(cell) gives rows in the schema.
+    timed: its rows hold times, so its cells never run beside one another.
+    """
+
+    name: str
+    cells: Callable[..., Sequence[Any]]
+    measure: Callable[[Any], pd.DataFrame]
+    timed: bool = False
+
+    def run(
+        self,
+        cells: Sequence[Any],
+        run: Run | None = None,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> pd.DataFrame:
+        """The rows of all cells, in their order; in this process where no executor is given.
+
+        With a run, cells that it holds already are read, not measured, and the merged table is written
+        as its file, even if the user interrupts. progress(done, all) is called at the start and after each cell.
+
+        Raises:
+            UserError: a file cannot be written.
+        """
+        tables = {} if run is None else _finished(self.name, cells, run)
+        if tables:
+            log.info("%s: %d of %d cells were done", self.name, len(tables), len(cells))
+        report = progress or (lambda done, total: None)
+        report(len(tables), len(cells))
+        missing = [cell for cell in dict.fromkeys(cells) if cell not in tables]
+        try:
+            for cell, table in self._measured(missing, None if self.timed else executor):
+                if run is not None:
+                    self.store(cell, table, run)
+                tables[cell] = table
+                report(len(tables), len(cells))
+        finally:
+            merged = merge([tables[cell] for cell in cells if cell in tables])
+            if run is not None:
+                run.write_table(self.name, merged)
+        return merged
+
+    def store(self, cell: Any, table: pd.DataFrame, run: Run) -> None:
+        """Write the rows of one measured cell into run; UserError where they cannot be written."""
+        write_whole(_path(self.name, cell, run), lambda path: table.to_parquet(path, index=False))
+
+    def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame]]:
+        """Each cell with its rows, as they are done."""
+        if executor is None:
+            yield from ((cell, self.measure(cell)) for cell in cells)
+            return
+        futures = {executor.submit(self.measure, cell): cell for cell in cells}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _path(experiment: str, cell: Any, run: Run) -> Path:
+    """The file of a cell: named by all that its rows depend on."""
+    identity = json.dumps([version(), experiment, asdict(cell)], sort_keys=True)
+    return run.folder / CELLS / experiment / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
+
+
+def collect(run: Run) -> None:
+    """Write the table of every experiment that run holds cells of: of runs whose cells came one by one."""
+    for folder in sorted((run.folder / CELLS).glob("*")):
+        tables = [_read(path) for path in sorted(folder.glob("*.parquet"))]
+        run.write_table(folder.name, merge([table for table in tables if table is not None]))
+
+
+def _finished(experiment: str, cells: Sequence[Any], run: Run) -> dict[Any, pd.DataFrame]:
+    """The rows of the cells that run holds."""
+    tables = {cell: _read(_path(experiment, cell, run)) for cell in cells}
+    return {cell: table for cell, table in tables.items() if table is not None}
+
+
+def _read(path: Path) -> pd.DataFrame | None:
+    """The rows in a cell's file, None where there is no such file; one that cannot be read is set aside."""
+    if not path.exists():
+        return None
+    try:
+        table = pd.read_parquet(path)
+        if list(table.columns) != COLUMNS:
+            raise ValueError("other columns")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        aside = path.with_suffix(".unreadable")
+        path.replace(aside)
+        log.warning("%s cannot be read (%s): set aside as %s, measured again", path, error, aside.name)
+        return None
+    return table
+
+
+EXPERIMENTS = {
+    row.name: row
+    for row in (
+        Experiment("curves", curves.cells, curves.measure),
+        Experiment("depth", depth.cells, depth.measure),
+        Experiment("time", sequence.cells, sequence.measure),
+        Experiment("training", training.cells, training.measure, timed=True),
+    )
+}

@@ -1,0 +1,84 @@
+"""What a row is: one number with its unit, its seed, its position and the configuration that gave it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Column -> pandas dtype, in the order of every table. "" or NA where a column does not apply.
+SCHEMA = {
+    "experiment": "str",
+    "dataset": "str",
+    "architecture": "str",
+    "activation": "str",
+    "parameter_a": "float64",
+    "initializer": "str",
+    "weight_variance": "float64",
+    "bias_variance": "float64",
+    "optimizer": "str",
+    "dtype": "str",
+    "width": "Int64",
+    "batch": "Int64",
+    "depth": "Int64",
+    "length": "Int64",
+    "inputs": "Int64",
+    "seed": "Int64",
+    "step": "Int64",
+    "position": "float64",
+    "parameter": "str",
+    "metric": "str",
+    "value": "float64",
+    "unit": "str",
+}
+COLUMNS = list(SCHEMA)
+EMPTY = {"str": "", "float64": np.nan, "Int64": pd.NA}
+
+
+def rows(configuration: Mapping[str, Any], **columns: Any) -> pd.DataFrame:
+    """A table in the schema: scalars of the configuration and of columns repeat along the longest column.
+
+    Raises:
+        KeyError: a column that the schema lacks.
+    """
+    given = {**configuration, **columns}
+    if strange := given.keys() - SCHEMA.keys():
+        raise KeyError(f"not columns of a row: {', '.join(sorted(strange))}")
+    length = max((len(column) for column in given.values() if np.ndim(column)), default=1)
+    filled = {name: given.get(name, EMPTY[dtype]) for name, dtype in SCHEMA.items()}
+    return pd.DataFrame(filled, index=range(length)).astype(SCHEMA)
+
+
+def stack(configuration: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """rows(configuration, **piece) of each piece, one below the other, but made at once (which is far faster)."""
+    lengths = [max((len(column) for column in piece.values() if np.ndim(column)), default=1) for piece in pieces]
+    columns: dict[str, list[Any]] = {name: [] for name in dict.fromkeys(name for piece in pieces for name in piece)}
+    for piece, length in zip(pieces, lengths, strict=True):
+        for name, column in columns.items():
+            value = piece.get(name, EMPTY[SCHEMA[name]])
+            column.extend(value if np.ndim(value) else [value] * length)
+    return rows(configuration, **columns)
+
+
+def merge(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables in the schema, one below the other; an empty table in the schema where there are none."""
+    return pd.concat(tables, ignore_index=True) if tables else rows({}).iloc[:0]
+
+
+def printable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with whole positions (layers, steps) as whole numbers; those of curves lie in between."""
+    whole = (table.position.isna() | (table.position % 1 == 0)).all()
+    return table.astype({"position": "Int64"}) if whole else table
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Flat objects of plain Python values, ready for JSON: what is missing or not finite becomes None."""
+    return [{name: _plain(value) for name, value in record.items()} for record in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is pd.NA:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

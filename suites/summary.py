@@ -1,0 +1,58 @@
+"""What a sweep across depth or time comes to: one row per configuration, over its seeds."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from suites.schema import COLUMNS
+
+CONFIDENCE = 0.95
+# Everything that names a configuration: what stands between the experiment and the seed.
+CONFIGURATION = COLUMNS[COLUMNS.index("experiment") + 1 : COLUMNS.index("seed")]
+# Experiment -> the column that counts its factors, and what one factor is called.
+FACTORS = {"depth": ("depth", "layer"), "time": ("length", "step")}
+
+
+def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """One row per configuration: how many decades its gradient gained from the last position to position 0.
+
+    Columns: CONFIGURATION, seeds, seeds_zero (those whose gradient arrived as exactly 0), total_decades (mean over
+    seeds of log10; -inf if one is 0), total_decades_low and _high (95 % t-interval; NaN with one seed),
+    decades_per_layer (_step), predicted_total_decades, predicted_decades_per_layer (_step), NaN where theory is
+    silent, and z: measured minus predicted over the standard error, NaN with one seed.
+    """
+    count, factor = FACTORS[experiment]
+    first = rows[rows.position == 0]
+    predicted = _by_configuration(first, "predicted_log10_gradient").first().rename("predicted_total_decades")
+    table = _by_configuration(first, "log10_gradient").agg(
+        seeds="size",
+        seeds_zero=lambda value: int(np.isneginf(value).sum()),
+        total_decades=lambda value: value.mean(skipna=False),
+        error=_standard_error,
+    )
+    table = table.join(predicted).reset_index()
+    half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.error
+    factors = table[count].astype("float64")
+    summary = table[[*CONFIGURATION, "seeds", "seeds_zero", "total_decades"]].assign(
+        total_decades_low=table.total_decades - half,
+        total_decades_high=table.total_decades + half,
+        per_factor=table.total_decades / factors,
+        predicted_total_decades=table.predicted_total_decades,
+        predicted_per_factor=table.predicted_total_decades / factors,
+        z=(table.total_decades - table.predicted_total_decades) / table.error.where(table.error > 0),
+    )
+    return summary.rename(
+        columns={
+            "per_factor": f"decades_per_{factor}",
+            "predicted_per_factor": f"predicted_decades_per_{factor}",
+        }
+    )
+
+
+def _standard_error(values: pd.Series) -> float:
+    """That of the mean; NaN of one value, or where one is not finite."""
+    return float(values.sem()) if np.isfinite(values).all() else np.nan
+
+
+def _by_configuration(rows: pd.DataFrame, metric: str) -> "pd.api.typing.SeriesGroupBy":
+    return rows[rows.metric == metric].groupby(CONFIGURATION, dropna=False, sort=False, observed=True)["value"]

@@ -1,0 +1,181 @@
+"""Training on real data: how fast a step is, how soon a network is good, how good it gets."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kernels.activations import ACTIVATIONS
+from kernels.checks import DTYPES
+from kernels.dense import dense_activation
+from kernels.elementwise import Activation
+from kernels.initializers import INITIALIZERS, Initializer
+from kernels.layer import Layer, State, chain, parameters
+from kernels.loss import softmax_cross_entropy
+from kernels.optimizers import OPTIMIZERS
+from suites.attenuation import Array, checked_numbers
+from suites.datasets import DATASETS, Dataset
+from suites.errors import known
+from suites.schema import stack
+
+HIDDEN = (128, 128, 128)
+BATCH = 64
+LEARNING_RATE = 1e-3
+TARGET = 0.95  # test accuracy
+EVALUATE_EVERY = 10  # steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCell:
+    """One network trained, once for each of the seeds seed, seed + 1 ... of which there are seeds."""
+
+    dataset: str
+    activation: str
+    initializer: str
+    optimizer: str
+    epochs: int
+    dtype: str
+    seed: int
+    seeds: int
+
+
+def cells(
+    *,
+    datasets: Sequence[str] = ("digits",),
+    activations: Sequence[str] = tuple(ACTIVATIONS),
+    initializers: Sequence[str] = ("he_normal",),
+    optimizers: Sequence[str] = ("adam",),
+    epochs: int = 20,
+    seeds: int = 3,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> list[TrainingCell]:
+    """A cell for each combination of names; UserError where a name or a number is wrong.
+
+    One initialiser for all activations by default, so that they differ in nothing else.
+    """
+    names = [
+        known({name: name for name in DATASETS}, "dataset", datasets),
+        [row.name for row in known(ACTIVATIONS, "activation", activations)],
+        [row.name for row in known(INITIALIZERS, "initializer", initializers)],
+        [row.name for row in known(OPTIMIZERS, "optimizer", optimizers)],
+    ]
+    numbers = {"epochs": epochs, "seeds": seeds, "seed": seed}
+    checked_numbers(dtype, **numbers)
+    return [
+        TrainingCell(
+            dataset=dataset, activation=activation, initializer=initializer, optimizer=optimizer, dtype=dtype, **numbers
+        )
+        for dataset, activation, initializer, optimizer in product(*names)
+    ]
+
+
+def network(activation: Activation, initializer: Initializer, classes: int) -> Layer:
+    """Hidden dense layers with the activation and a linear one: logits (N, classes) over x (N, features)."""
+    hidden = [dense_activation(activation, initializer, width) for width in HIDDEN]
+    return chain(*hidden, dense_activation(ACTIVATIONS["identity"], initializer, classes))
+
+
+def measure(cell: TrainingCell) -> pd.DataFrame:
+    """Rows of every seed. All but the times depend on the cell alone.
+
+    Per evaluation, at step: loss, the mean over the batches since the evaluation before (at step 0 the first
+    batch's), and test_accuracy. Per seed: seconds_per_step (median), steps_to_target and seconds_to_target (NaN
+    where the target is not reached), final_test_accuracy, target_accuracy. Seconds are those of the steps alone.
+    """
+    configuration = {
+        "experiment": "training",
+        "dataset": cell.dataset,
+        "architecture": "mlp",
+        "activation": cell.activation,
+        "parameter_a": ACTIVATIONS[cell.activation].a,
+        "initializer": cell.initializer,
+        "optimizer": cell.optimizer,
+        "dtype": cell.dtype,
+        "width": HIDDEN[0],
+        "batch": BATCH,
+        "depth": len(HIDDEN) + 1,
+    }
+    _seed(replace(cell, epochs=1), cell.seed)  # not kept: it compiles what is timed
+    seeds = range(cell.seed, cell.seed + cell.seeds)
+    return stack(configuration, [piece for seed in seeds for piece in _seed(cell, seed)])
+
+
+def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
+    data, dtype = DATASETS[cell.dataset](), DTYPES[cell.dtype]
+    weights, order = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
+    model = network(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], data.classes)
+    state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
+    _, values, grads = zip(*parameters(state), strict=True)
+    update = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE)
+    accuracy = _tester(model, state, data, dtype)
+    step = _step(model, state, update, data, dtype)
+
+    batches = [batch for _ in range(cell.epochs) for batch in _batches(order, len(data.x))]
+    evaluated = sorted({*range(0, len(batches), EVALUATE_EVERY), len(batches)})
+    accuracies, losses, seconds = {0: accuracy()}, [], []
+    for done, batch in enumerate(batches, start=1):
+        loss, time = step(batch)
+        losses.append(loss)
+        seconds.append(time)
+        if done in evaluated:
+            accuracies[done] = accuracy()
+
+    reached = next((step for step, value in accuracies.items() if value >= TARGET), None)
+    means = [float(np.mean(losses[start:end])) for start, end in pairwise(evaluated)]
+    curve = {"seed": seed, "step": evaluated, "unit": "1"}
+    figures = {
+        "seconds_per_step": (float(np.median(seconds)), "s"),
+        "steps_to_target": (math.nan if reached is None else reached, "1"),
+        "seconds_to_target": (math.nan if reached is None else sum(seconds[:reached]), "s"),
+        "final_test_accuracy": (accuracies[len(batches)], "1"),
+        "target_accuracy": (TARGET, "1"),
+    }
+    return [
+        {**curve, "metric": "loss", "value": [losses[0], *means], "unit": "nat"},
+        {**curve, "metric": "test_accuracy", "value": list(accuracies.values())},
+        *({"seed": seed, "metric": name, "value": value, "unit": unit} for name, (value, unit) in figures.items()),
+    ]
+
+
+def _batches(order: np.random.Generator, examples: int) -> list[Array]:
+    """One epoch's batches of indices, each of BATCH; what is left over is dropped."""
+    whole = examples // BATCH
+    return list(order.permutation(examples)[: whole * BATCH].reshape(whole, BATCH))
+
+
+def _step(
+    model: Layer, state: State, update: Callable[[], None], data: Dataset, dtype: np.dtype[Any]
+) -> Callable[[Array], tuple[float, float]]:
+    """step(batch): one optimiser step on the examples of those indices; its loss and its seconds."""
+    inputs, x = data.x.astype(dtype), state.saved["dx"].copy()
+    labels, dlogits = np.zeros(len(x), np.int64), np.zeros_like(state.saved["y"])
+
+    def step(batch: Array) -> tuple[float, float]:
+        start = perf_counter()
+        np.take(inputs, batch, axis=0, out=x)
+        np.take(data.labels, batch, out=labels)
+        loss = softmax_cross_entropy(dlogits, model.forward(state, x), labels)
+        model.backward(state, dlogits)
+        update()
+        return loss, perf_counter() - start
+
+    return step
+
+
+def _tester(model: Layer, state: State, data: Dataset, dtype: np.dtype[Any]) -> Callable[[], float]:
+    """accuracy(): the share of test examples that the network as it is now gets right."""
+    x = data.test_x.astype(dtype)
+    tested = model.init(np.random.default_rng(0), x.shape, dtype)
+
+    def accuracy() -> float:
+        for (_, mine, _), (_, trained, _) in zip(parameters(tested), parameters(state), strict=True):
+            mine[...] = trained
+        return float(np.mean(model.forward(tested, x).argmax(axis=1) == data.test_labels))
+
+    return accuracy

@@ -1,0 +1,37 @@
+"""Benchmark sessions run as a user runs them: pytest in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: as in suites/conftest.py, for the tests that read the grids")
+
+
+@pytest.fixture
+def session():
+    """session(*arguments, path=(), wait=True): pytest on the suites, from the checkout; the process when done.
+
+    path: folders to import from as well. Without wait the running process is given.
+    """
+
+    def start(*arguments, path=(), wait=True):
+        # a worker of pytest-xdist would have pytest-benchmark switch itself off
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, *path)))
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if not wait:
+            return process
+        output, _ = process.communicate(timeout=600)
+        return subprocess.CompletedProcess(command, process.returncode, output)
+
+    return start

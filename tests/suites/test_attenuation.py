@@ -1,0 +1,57 @@
+"""Norms beyond the range of squares, independent streams, and the checks of a grid."""
+
+import math
+
+import numpy as np
+import pytest
+
+from suites.attenuation import log10_norm, rescale, streams
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_norms_are_norms(dtype):
+    x = np.random.default_rng(0).standard_normal((7, 13)).astype(dtype)
+    assert log10_norm(x) == pytest.approx(math.log10(np.linalg.norm(x.astype(np.float64))), abs=1e-12)
+    smallest, largest = np.finfo(dtype).smallest_normal, np.finfo(dtype).max / 64
+    for scale in (smallest, dtype(2.0) ** -60, largest):
+        scaled = x * dtype(2.0 ** math.floor(math.log2(scale)))
+        expected = log10_norm(x) + math.floor(math.log2(scale)) * math.log10(2)
+        assert log10_norm(scaled) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_float32_gradient_near_1e_24_has_a_norm():
+    assert log10_norm(np.full(100, 1e-24, np.float32)) == pytest.approx(-23, abs=1e-6)
+
+
+def test_norms_of_nothing_and_of_what_is_not_finite():
+    assert log10_norm(np.zeros(3, np.float32)) == -math.inf
+    assert log10_norm(np.empty((0, 4), np.float32)) == -math.inf
+    assert log10_norm(np.array([1, np.inf], np.float32)) == math.inf
+    assert math.isnan(log10_norm(np.array([1, np.nan], np.float32)))
+
+
+def test_the_smallest_subnormal_has_a_norm():
+    assert log10_norm(np.array([5e-324])) == pytest.approx(-323.306, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [1e-28, 1e28])
+def test_rescaling_is_exact_and_goes_to_the_other_end(size):
+    x = (np.random.default_rng(0).standard_normal(50) * size).astype(np.float32)
+    before = x.copy()
+    power = rescale(x, log10_norm(x))
+    assert abs(power) > 150
+    assert np.array_equal(np.ldexp(x.astype(np.float64), -power), before)
+
+
+@pytest.mark.parametrize("norm", [0.3, -20.0, 20.0, -math.inf, math.inf, math.nan])
+def test_what_is_comfortable_or_cannot_be_rescaled_is_left(norm):
+    x = np.ones(3, np.float32)
+    assert rescale(x, norm) == 0
+    assert (x == 1).all()
+
+
+def test_streams_are_independent_and_repeatable():
+    drawn = [[rng.standard_normal(1000) for rng in streams(seed)] for seed in (0, 0, 1)]
+    assert np.array_equal(drawn[0], drawn[1])
+    flat = np.array([*drawn[0], *drawn[2]])
+    assert np.abs(np.corrcoef(flat) - np.eye(6)).max() < 0.15

@@ -1,0 +1,123 @@
+"""The benchmark suites: what they cover, that their gates are green, what they say of a result."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from kernels import ACTIVATIONS, INITIALIZERS
+from suites import bench_activations, bench_attenuation, bench_dense, bench_recurrent, bench_training, summary
+from suites.levels import levels
+
+
+def cells(test):
+    """(values, left to the full profile) of every benchmark of a test function."""
+    (mark,) = (mark for mark in test.pytestmark if mark.name == "parametrize")
+    return [(cell.values, any(mark.name == "full" for mark in cell.marks)) for cell in mark.args[1]]
+
+
+def measured(folder):
+    """Name -> benchmark of a results folder."""
+    return {benchmark["name"]: benchmark for benchmark in json.loads((folder / "cost.json").read_text())["benchmarks"]}
+
+
+def test_every_activation_is_timed_in_every_direction_level_and_dtype():
+    every = {values for values, _ in cells(bench_activations.test_activation)}
+    assert len(every) == len(ACTIVATIONS) * 3 * len(levels()) * 2
+    assert ("mish", "forward_backward", "DRAM", "float64") in every
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        bench_activations.test_activation,
+        bench_attenuation.test_depth,
+        bench_attenuation.test_time,
+        bench_dense.test_dense_activation,
+        bench_dense.test_network,
+        bench_recurrent.test_rnn,
+        bench_training.test_training_step,
+    ],
+)
+def test_the_quick_profile_has_every_activation_and_leaves_something(test):
+    quick = [values for values, left in cells(test) if not left]
+    assert {values[0] for values in quick} == set(ACTIVATIONS)
+    assert 0 < len(quick) < len(cells(test))
+
+
+def test_attenuation_has_every_initializer():
+    for test in (bench_attenuation.test_depth, bench_attenuation.test_time):
+        assert {values for values, _ in cells(test)} == {(a, i) for a in ACTIVATIONS for i in INITIALIZERS}
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "count"),
+    [
+        ("sigmoid", "forward", 2),
+        ("identity", "backward", 2),
+        ("gelu", "backward", 3),
+        ("gelu", "forward_backward", 4),
+    ],
+)
+def test_arrays_moved_follow_from_the_row(name, direction, count):
+    assert bench_activations.streams(ACTIVATIONS[name], direction) == count
+
+
+def test_every_gate_is_green_for_a_learned_slope(session):
+    done = session("suites", "--benchmark-disable", "-k", "prelu", "-q")
+    assert done.returncode == 0, done.stdout
+    quick = sum(
+        not left and "prelu" in values
+        for test in (
+            bench_activations.test_activation,
+            bench_attenuation.test_depth,
+            bench_attenuation.test_time,
+            bench_dense.test_dense_activation,
+            bench_dense.test_network,
+            bench_recurrent.test_rnn,
+            bench_training.test_training_step,
+        )
+        for values, left in cells(test)
+    )
+    assert f"{quick} passed" in done.stdout
+
+
+def test_layers_are_held_against_the_multiply_adds(session, tmp_path):
+    selection = "relu6 and (network or rnn or training_step)"
+    done = session("suites", "--benchmark-only", "-k", selection, "--gradfade-out", tmp_path / "out")
+    assert done.returncode == 0, done.stdout
+    found = measured(tmp_path / "out")
+    # multiply-adds of one pass; backward has two products for each one of forward
+    layers = [(64, 128), (128, 128), (128, 128), (128, 10)]
+    passes = {
+        "test_network[relu6-forward_backward-float32]": 50 * 64 * 256 * 256,
+        "test_rnn[relu6-forward_backward-T100-N32-H128-float32]": 100 * 32 * (128 + 128) * 128,
+        "test_training_step[relu6-float32]": 64 * sum(fan_in * fan_out for fan_in, fan_out in layers),
+    }
+    assert found.keys() == passes.keys()
+    for name, products in passes.items():
+        info, median = found[name]["extra_info"], found[name]["stats"]["median"]
+        assert info["flop"] == 6 * products
+        assert info["gflop_per_s"] == pytest.approx(6 * products / median / 1e9)
+        assert info["fraction_of_limit"] == pytest.approx(info["gflop_per_s"] / info["limit_gflop_per_s"])
+        assert info["limit"] == "fma float32"
+
+
+def test_attenuation_stands_beside_its_time(session, tmp_path):
+    selection = "(depth and relu6-he_normal) or (time and relu6-xavier_normal)"
+    done = session(
+        "suites/bench_attenuation.py", "--benchmark-only", "-k", selection, "--gradfade-out", tmp_path / "out"
+    )
+    assert done.returncode == 0, done.stdout
+    found = measured(tmp_path / "out")
+    for name, experiment, per in (
+        ("test_depth[relu6-he_normal]", "depth", "layer"),
+        ("test_time[relu6-xavier_normal]", "time", "step"),
+    ):
+        rows = pd.read_parquet(tmp_path / "out" / f"{experiment}.parquet")
+        (row,) = summary.attenuation(rows, experiment).to_dict("records")
+        info = found[name]["extra_info"]
+        for key in ("total_decades", f"decades_per_{per}", f"predicted_decades_per_{per}"):
+            assert info[key] == pytest.approx(row[key])
+        assert rows[rows.metric == "log10_gradient"].seed.nunique() == bench_attenuation.SEEDS
+        assert info["ns_per_element"] > 0

@@ -1,0 +1,174 @@
+"""The runner: rows do not depend on who measures, nothing finished is lost, nothing unreadable is trusted."""
+
+import dataclasses
+import logging
+import multiprocessing
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pandas as pd
+import pytest
+
+from suites import depth
+from suites.errors import UserError
+from suites.experiment import EXPERIMENTS, Experiment, collect
+from suites.results import CELLS, Run
+from suites.schema import merge, rows
+
+CONFIGURATION = {"seed": 0}
+TINY = {"depth": 3, "width": 8, "batch": 4, "seeds": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    seed: int
+
+
+CELLS_OF_FIVE = [Cell(seed) for seed in range(5)]
+
+
+class Bench:
+    """An experiment that remembers which cells it measured, and is interrupted at one of them."""
+
+    def __init__(self, interrupt_at=None):
+        self.measured, self.interrupt_at = [], interrupt_at
+        self.experiment = Experiment("fake", lambda: CELLS_OF_FIVE, self.measure)
+
+    def measure(self, cell):
+        if cell.seed == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.measured.append(cell.seed)
+        return rows({"experiment": "fake"}, seed=cell.seed, position=range(2), value=[cell.seed, cell.seed / 3])
+
+
+class Backwards:
+    """An executor that finishes its work last in, first out."""
+
+    def __init__(self):
+        self.work = []
+
+    def submit(self, function, *arguments):
+        future = Future()
+        self.work.append((future, function, arguments))
+        if len(self.work) == len(CELLS_OF_FIVE):
+            for waiting, measure, cell in reversed(self.work):
+                waiting.set_result(measure(*cell))
+        return future
+
+
+def files(run, experiment="fake"):
+    return sorted((run.folder / CELLS / experiment).iterdir())
+
+
+def test_rows_come_in_the_order_of_the_cells_whoever_measures(tmp_path):
+    serial = Bench().experiment.run(CELLS_OF_FIVE)
+    assert serial.seed.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    pd.testing.assert_frame_equal(Bench().experiment.run(CELLS_OF_FIVE, run, Backwards()), serial)
+    pd.testing.assert_frame_equal(pd.read_parquet(run.folder / "fake.parquet"), serial)
+
+
+def test_two_processes_give_the_same_bits(tmp_path):
+    experiment = EXPERIMENTS["depth"]
+    cells = experiment.cells(activations=["tanh", "relu"], initializers=["he_normal", "orthogonal"], **TINY)
+    serial = experiment.run(cells)  # compiles, so that the workers only read the cache
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parallel = experiment.run(cells, Run.create(tmp_path / "run", CONFIGURATION), pool)
+    pd.testing.assert_frame_equal(parallel, serial, check_exact=True)
+
+
+def test_an_interrupted_run_is_readable_and_resumes(tmp_path):
+    first = Bench(interrupt_at=3)
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    with pytest.raises(KeyboardInterrupt):
+        first.experiment.run(CELLS_OF_FIVE, run)
+    assert first.measured == [0, 1, 2]
+    assert pd.read_parquet(run.folder / "fake.parquet").seed.tolist() == [0, 0, 1, 1, 2, 2]
+
+    second, again = Bench(), Run.create(tmp_path / "run", CONFIGURATION)
+    table = second.experiment.run(CELLS_OF_FIVE, again)
+    assert again.resumed
+    assert second.measured == [3, 4]
+    pd.testing.assert_frame_equal(table, Bench().experiment.run(CELLS_OF_FIVE), check_exact=True)
+
+
+def test_an_unreadable_cell_is_set_aside_and_measured_again(tmp_path, caplog):
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    expected = Bench().experiment.run(CELLS_OF_FIVE, run)
+    torn, foreign, *_ = files(run)
+    torn.write_bytes(torn.read_bytes()[:100])
+    pd.DataFrame({"something": [1]}).to_parquet(foreign)
+
+    second = Bench()
+    with caplog.at_level(logging.WARNING):
+        table = second.experiment.run(CELLS_OF_FIVE, run)
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+    assert len(second.measured) == 2
+    assert len([path for path in files(run) if path.suffix == ".unreadable"]) == 2
+    assert "set aside" in caplog.text
+
+
+def test_half_a_cell_is_no_cell(tmp_path):
+    """What a process killed while it writes leaves: a temporary file, which nobody takes for a cell."""
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    Bench().experiment.run(CELLS_OF_FIVE, run)
+    path = files(run)[0]
+    path.rename(path.with_name(f".{path.name}.1234.tmp"))
+    second = Bench()
+    second.experiment.run(CELLS_OF_FIVE, run)
+    assert len(second.measured) == 1
+
+
+def test_a_full_disk_loses_nothing_that_was_finished(tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    Bench(interrupt_at=None).experiment.run(CELLS_OF_FIVE[:2], run)
+    to_parquet = pd.DataFrame.to_parquet
+
+    def full(table, *arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        Bench().experiment.run(CELLS_OF_FIVE, run)
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", to_parquet)
+    third = Bench()
+    third.experiment.run(CELLS_OF_FIVE, run)
+    assert third.measured == [2, 3, 4]
+
+
+def test_progress_counts_what_was_done_before(tmp_path):
+    run, seen = Run.create(tmp_path / "run", CONFIGURATION), []
+    Bench().experiment.run(CELLS_OF_FIVE[:2], run)
+    Bench().experiment.run(CELLS_OF_FIVE, run, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+def test_timed_cells_never_go_to_an_executor():
+    bench = Bench()
+    timed = dataclasses.replace(bench.experiment, timed=True)
+    timed.run(CELLS_OF_FIVE, executor=None)
+    timed.run(CELLS_OF_FIVE, executor=object())
+    assert bench.measured == [0, 1, 2, 3, 4] * 2
+    assert [name for name, row in EXPERIMENTS.items() if row.timed] == ["training"]
+
+
+def test_a_cell_asked_twice_is_measured_once():
+    bench = Bench()
+    table = bench.experiment.run([Cell(1), Cell(1)])
+    assert bench.measured == [1]
+    assert len(table) == 4
+
+
+def test_cells_stored_one_by_one_are_collected(tmp_path):
+    run, bench = Run.create(tmp_path / "run", CONFIGURATION), Bench()
+    for cell in CELLS_OF_FIVE:
+        bench.experiment.store(cell, bench.measure(cell), run)
+    collect(run)
+    table = pd.read_parquet(run.folder / "fake.parquet")
+    expected = merge([bench.measure(cell) for cell in CELLS_OF_FIVE])
+    pd.testing.assert_frame_equal(table.sort_values(["seed", "position"], ignore_index=True), expected)
+
+
+def test_the_table_has_every_experiment():
+    assert list(EXPERIMENTS) == ["curves", "depth", "time", "training"]
+    assert all(name == row.name for name, row in EXPERIMENTS.items())
+    assert EXPERIMENTS["depth"].measure is depth.measure

@@ -1,0 +1,32 @@
+"""Profiles: grids that exist, the quick one a small part of the full one."""
+
+import pytest
+
+from kernels.activations import ACTIVATIONS
+from kernels.initializers import INITIALIZERS
+from suites.errors import UserError
+from suites.experiment import EXPERIMENTS
+from suites.profiles import PROFILES, cells
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_experiment_and_every_activation_is_in(profile):
+    grids = cells(profile, seed=3)
+    assert list(grids) == list(EXPERIMENTS)
+    for name, grid in grids.items():
+        assert {cell.activation for cell in grid} == set(ACTIVATIONS), name
+        assert all(getattr(cell, "seed", 3) == 3 for cell in grid)
+
+
+def test_full_has_every_initializer_and_more_of_everything():
+    quick, full = cells("quick"), cells("full")
+    for name in ("depth", "time"):
+        assert {cell.initializer for cell in full[name]} == set(INITIALIZERS)
+        assert {cell.initializer for cell in quick[name]} < set(INITIALIZERS)
+        assert full[name][0].seeds > quick[name][0].seeds
+    assert full["training"][0].epochs > quick["training"][0].epochs
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(UserError, match="seed must be"):
+        cells("quick", seed=-1)

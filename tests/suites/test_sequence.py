@@ -1,0 +1,118 @@
+"""Across time: against a naive float64 recurrence, against theory, and beyond the range of floating point."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import stdtrit
+
+from kernels.activations import ACTIVATIONS
+from kernels.critical import MeanField
+from suites import sequence
+from suites.attenuation import streams
+from suites.errors import UserError
+from suites.theory import spread
+
+SMALL = {"length": 6, "width": 12, "inputs": 4, "batch": 5, "seeds": 2}
+
+
+def values(table, metric, seed=None):
+    """The values of a metric along the steps."""
+    table = table[table.metric == metric]
+    table = table if seed is None else table[table.seed == seed]
+    return table.sort_values("position").value.to_numpy()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize(("dtype", "accuracy"), [("float32", 1e-5), ("float64", 1e-12)])
+def test_against_a_naive_recurrence(activation, dtype, accuracy):
+    (cell,) = sequence.cells(activations=[activation], initializers=["he_normal"], dtype=dtype, seed=7, **SMALL)
+    table = sequence.measure(cell)
+    rng, inputs, injected = streams(7)
+    Wx = rng.standard_normal((4, 12), dtype=np.float32).astype(np.float64) * math.sqrt(2 / 4)
+    Wh = rng.standard_normal((12, 12), dtype=np.float32).astype(np.float64) * math.sqrt(2 / 12)
+    row, h, z = ACTIVATIONS[activation], [np.zeros((5, 12))], []
+    for x in inputs.standard_normal((6, 5, 4)):
+        z.append(x @ Wx + h[-1] @ Wh)
+        h.append(row.reference(z[-1], row.a))
+    g = injected.standard_normal((5, 12))
+    norms = [np.log10(np.linalg.norm(g))]
+    for point in z[::-1]:
+        g = (g * row.reference_derivative(point, row.a)) @ Wh.T
+        norms.append(np.log10(np.linalg.norm(g)))
+    norms = np.array(norms[::-1])
+    assert values(table, "log10_gradient_norm", 7) == pytest.approx(norms, abs=accuracy)
+    assert values(table, "log10_gradient", 7) == pytest.approx(norms - norms[-1], abs=accuracy)
+    assert values(table, "forward_variance", 7) == pytest.approx([a.var() for a in h], rel=accuracy * 10)
+    assert (table["inputs"] == 4).all()
+    assert (table["length"] == 6).all()
+
+
+@pytest.mark.parametrize(
+    ("activation", "initializer"),
+    [("tanh", "xavier_normal"), ("relu", "he_normal"), ("sigmoid", "framework_default"), ("gelu", "orthogonal")],
+)
+def test_theory_holds(activation, initializer):
+    """Within the 99.9 % t-interval and the finite width: beta/4 as across depth, and T^2/width as W is the same."""
+    size = {"length": 12, "width": 256, "batch": 16, "seeds": 12}
+    (cell,) = sequence.cells(activations=[activation], initializers=[initializer], seed=100, **size)
+    table = sequence.measure(cell)
+    first = table[table.position == 0]
+    measured = first[first.metric == "log10_gradient"].value
+    (predicted,) = first[first.metric == "predicted_log10_gradient"].value
+    beta = 12 * spread(MeanField.of(ACTIVATIONS[activation]), 1.0) / 256
+    finite_width = (beta / 4 + 12**2 / 256 / 2) / math.log(10)
+    assert abs(measured.mean() - predicted) < stdtrit(11, 0.9995) * measured.sem() + finite_width
+
+
+def test_beyond_float32():
+    """200 steps of sigmoid lose over 100 decades, which takes several injections."""
+    grid = {"activations": ["sigmoid"], "length": 200, "width": 32, "batch": 4, "seeds": 1}
+    table, double = (sequence.measure(sequence.cells(**grid, dtype=dtype)[0]) for dtype in ("float32", "float64"))
+    assert values(table, "float32_gradient")[0] == -math.inf
+    assert values(table, "log10_gradient")[0] < -100
+    assert values(table, "log10_gradient") == pytest.approx(values(double, "log10_gradient"), abs=1e-3)
+    assert np.array_equal(values(double, "log10_gradient"), values(double, "float64_gradient"))
+
+
+def test_an_explosion_beyond_float32():
+    grid = {"activations": ["tanh"], "initializers": ["saturating"], "width": 64, "batch": 8, "seeds": 1}
+    table, double = (
+        sequence.measure(sequence.cells(**grid, length=300, dtype=dtype)[0]) for dtype in ("float32", "float64")
+    )
+    assert values(double, "log10_gradient")[0] > 30
+    # Chaotic: float32 and float64 follow different trajectories of the same growth.
+    assert values(table, "log10_gradient")[0] == pytest.approx(values(double, "log10_gradient")[0], rel=0.2)
+
+
+def test_a_gradient_that_is_gone_is_minus_infinity():
+    """hardtanh saturated on every unit has slope exactly 0, which no rescaling brings back."""
+    grid = {"activations": ["hardtanh"], "initializers": ["saturating"], "width": 4, "batch": 1, "length": 60}
+    table = sequence.measure(sequence.cells(**grid, seeds=4)[0])
+    first = table[(table.metric == "log10_gradient") & (table.position == 0)].value
+    assert (first == -math.inf).any()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"length": 0}, "length must be a whole number of 1 or more, got 0"),
+        ({"inputs": -2}, "inputs must be"),
+        ({"architectures": ["plain"]}, "unknown architecture across time 'plain'; valid: .*rnn"),
+    ],
+)
+def test_a_wrong_grid_is_refused(wrong, message):
+    with pytest.raises(UserError, match=message):
+        sequence.cells(**wrong)
+
+
+def test_defaults_are_the_contracts():
+    (cell,) = sequence.cells()
+    assert (cell.architecture, cell.length, cell.width, cell.inputs, cell.batch, cell.seeds) == (
+        "rnn",
+        100,
+        256,
+        10,
+        32,
+        8,
+    )

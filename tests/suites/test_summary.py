@@ -1,0 +1,85 @@
+"""Decades per configuration over its seeds, with their interval, by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from suites.schema import merge, rows
+from suites.summary import attenuation
+
+CONFIGURATION = {"experiment": "depth", "architecture": "plain", "activation": "tanh", "initializer": "he_normal"}
+
+
+def table(totals, predicted=None, depth=10, **more):
+    """Rows at positions 0 and depth of one seed per total."""
+    configuration = {**CONFIGURATION, "depth": depth, **more}
+    tables = [
+        rows(configuration, seed=seed, position=[0, depth], metric="log10_gradient", value=[total, 0.0])
+        for seed, total in enumerate(totals)
+    ]
+    if predicted is not None:
+        curve = {"metric": "predicted_log10_gradient", "value": [predicted, 0.0]}
+        tables.append(rows(configuration, position=[0, depth], **curve))
+    return merge(tables)
+
+
+def test_one_configuration():
+    (row,) = attenuation(table([-1.0, -2.0, -3.0, -6.0], predicted=-2.5), "depth").to_dict("records")
+    error = np.std([1, 2, 3, 6], ddof=1) / 2
+    assert row["seeds"] == 4
+    assert row["total_decades"] == pytest.approx(-3)
+    assert row["total_decades_low"] == pytest.approx(-3 - 3.182446 * error)  # t of 3 degrees of freedom
+    assert row["total_decades_high"] == pytest.approx(-3 + 3.182446 * error)
+    assert row["decades_per_layer"] == pytest.approx(-0.3)
+    assert row["predicted_total_decades"] == -2.5
+    assert row["predicted_decades_per_layer"] == pytest.approx(-0.25)
+    assert row["z"] == pytest.approx(-0.5 / error)
+    assert row["seeds_zero"] == 0
+    assert row["activation"] == "tanh"
+
+
+def test_steps_for_time():
+    rows_of_time = table([-1.0, -2.0], predicted=-1.0, depth=None, length=5)
+    (row,) = attenuation(rows_of_time.assign(position=[0, 5] * 3), "time").to_dict("records")
+    assert row["decades_per_step"] == pytest.approx(-0.3)
+    assert row["predicted_decades_per_step"] == pytest.approx(-0.2)
+
+
+def test_one_seed_has_no_interval():
+    (row,) = attenuation(table([-1.0], predicted=-1.5), "depth").to_dict("records")
+    assert row["total_decades"] == -1
+    for name in ("total_decades_low", "total_decades_high", "z"):
+        assert math.isnan(row[name])
+
+
+def test_a_gradient_of_zero_is_not_averaged_away():
+    (row,) = attenuation(table([-1.0, -math.inf], predicted=-1.5), "depth").to_dict("records")
+    assert row["total_decades"] == -math.inf
+    assert row["seeds_zero"] == 1
+    assert math.isnan(row["total_decades_low"])
+
+
+def test_a_run_that_overflowed_is_not_a_number():
+    (row,) = attenuation(table([1.0, math.nan]), "depth").to_dict("records")
+    assert row["seeds"] == 2
+    assert math.isnan(row["total_decades"])
+
+
+def test_seeds_that_agree_exactly_have_no_z():
+    (row,) = attenuation(table([-1.0, -1.0], predicted=-1.5), "depth").to_dict("records")
+    assert row["total_decades_low"] == row["total_decades_high"] == -1
+    assert math.isnan(row["z"])
+
+
+def test_no_prediction_where_theory_is_silent():
+    tables = [table([-1.0], weight_variance=math.nan), table([-2.0], predicted=-2.0, weight_variance=1.0)]
+    summary = attenuation(merge(tables), "depth")
+    assert summary.total_decades.tolist() == [-1, -2]
+    assert math.isnan(summary.predicted_total_decades[0])
+    assert summary.predicted_total_decades[1] == -2
+
+
+def test_configurations_keep_their_order():
+    tables = [table([-float(width)], width=width) for width in (64, 16, 32)]
+    assert attenuation(merge(tables), "depth").width.tolist() == [64, 16, 32]
