@@ -1,0 +1,1 @@
+"""Tables in; figures, pages and comparisons out. Never computes a kernel."""

@@ -1,0 +1,138 @@
+"""The FIGURES of a report: what each shows, from which tables, and the sentence that says what to see."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from reports import figures_attenuation as attenuation
+from reports import figures_cost as cost
+from reports import figures_shapes as shapes
+from reports import figures_tradeoff as tradeoff
+from reports import figures_training as training
+from reports.load import Tables
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    data picks what is drawn out of a run (it is saved as CSV; empty where the run lacks it), draw makes the
+    figure from that alone, under style.theme(), and finding says what to see in it, with its numbers. reading
+    explains the marks. needs names the tables that data reads.
+    """
+
+    title: str
+    needs: tuple[str, ...]
+    data: Callable[[Tables], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Canvas]
+    finding: Callable[[pd.DataFrame], str]
+    reading: str
+
+
+CURVE_READING = (
+    "Each panel is one activation, each colour an initialiser. A line flat at 0 loses nothing; one that falls towards "
+    "the left loses gradient on its way back to the input (position 0). Solid is measured, the mean of log₁₀ over the "
+    "seeds with its 95 % interval; dashed is what theory predicts from the configuration alone. A triangle on the "
+    "lower edge marks where the stored gradient became exactly 0."
+)
+
+FIGURES = {
+    "tradeoff": Figure(
+        "Cost against decades lost",
+        ("cost", "depth", "time"),
+        tradeoff.tradeoff_data,
+        tradeoff.draw_tradeoff,
+        tradeoff.tradeoff_finding,
+        "Each point is one activation with the initialiser that changes its gradient least. Left is cheap. On the "
+        "dashed line the gradient is kept as it is; below it vanishes, above it explodes.",
+    ),
+    "heat": Figure(
+        "Decades per layer and per step, every combination",
+        ("depth", "time"),
+        attenuation.heat_data,
+        attenuation.draw_heat,
+        attenuation.heat_finding,
+        "Each number is measured: how many powers of ten one layer or one time step adds to the gradient. White is "
+        "kept, red lost, blue inflated. A hundredth of a decade is invisible in one layer and a factor of three in 50.",
+    ),
+    "depth": Figure(
+        "Gradient across depth",
+        ("depth",),
+        attenuation.depth_data,
+        attenuation.draw_depth,
+        attenuation.depth_finding,
+        CURVE_READING,
+    ),
+    "time": Figure(
+        "Gradient across time",
+        ("time",),
+        attenuation.time_data,
+        attenuation.draw_time,
+        attenuation.time_finding,
+        CURVE_READING,
+    ),
+    "cost": Figure(
+        "Cost per element",
+        ("cost",),
+        cost.cost_data,
+        cost.draw_cost,
+        cost.cost_finding,
+        "Activations are sorted, cheapest on top. A colour is the part of memory that the arrays fit in, a panel the "
+        "direction and number format. Points are medians, whiskers the quartiles.",
+    ),
+    "limits": Figure(
+        "Share of the machine's limit",
+        ("cost",),
+        cost.limits_data,
+        cost.draw_limits,
+        cost.limits_finding,
+        "Percent of the bandwidth that was probed in the same session. At 100 no faster kernel is possible on this "
+        "machine.",
+    ),
+    "layers": Figure(
+        "Cost inside whole layers",
+        ("cost",),
+        cost.layers_data,
+        cost.draw_layers,
+        cost.layers_finding,
+        "The same activations as part of a dense layer, a recurrent sequence or a whole training step, where matrix "
+        "products dilute the differences. Points are medians, whiskers the quartiles.",
+    ),
+    "accuracy": Figure(
+        "Training: test accuracy",
+        ("training",),
+        training.accuracy_data,
+        training.draw_accuracy,
+        training.accuracy_finding,
+        "Each panel shows one activation in colour, mean over the seeds with its 95 % interval, before all others in "
+        "grey.",
+    ),
+    "loss": Figure(
+        "Training: loss",
+        ("training",),
+        training.loss_data,
+        training.draw_loss,
+        training.loss_finding,
+        "As above, for the training loss on a logarithmic scale, where the mean is the geometric one. A line that "
+        "stays flat did not learn.",
+    ),
+    "activations": Figure(
+        "Every activation and its derivative",
+        ("curves",),
+        shapes.shapes_data,
+        shapes.draw_shapes,
+        shapes.shapes_finding,
+        "Solid is f(x), dashed its derivative: the factor by which it multiplies a gradient on the way back.",
+    ),
+    "tails": Figure(
+        "What the derivative from the output loses",
+        ("curves",),
+        shapes.tails_data,
+        shapes.draw_tails,
+        shapes.tails_finding,
+        "Some frameworks save only the output y and compute the derivative from it, as y(1-y) or 1-y². Where y rounds "
+        "to 1 that is exactly 0.",
+    ),
+}

@@ -1,0 +1,139 @@
+"""Figures of time: cost per element, share of the machine's limit, and whole layers."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from reports.load import Tables
+from reports.style import ROW, Look, arrange, looks, marks, panels, plain_numbers, slanted_names
+from reports.words import listed, number
+
+ACROSS = 4  # panels of operations beside each other
+# Beginnings of what a benchmark does where it is no layer of ours that it times.
+NO_LAYERS = ("activation", "attenuation", "peer")
+
+
+def cost_data(run: Tables) -> pd.DataFrame:
+    """Columns activation, direction, level, dtype, n, ns_per_element, q1, q3 (same unit), and the machine's share."""
+    rows = run["cost"]
+    rows = rows[(rows.op == "activation") & rows.ns_per_element.notna()]
+    scaled = {name: rows.ns_per_element * rows[name] / rows["median"] for name in ("q1", "q3")}
+    names = ["activation", "direction", "level", "dtype", "n", "ns_per_element", "bytes_per_element"]
+    return rows[[*names, "gb_per_s", "fraction_of_limit"]].assign(**scaled).reset_index(drop=True)
+
+
+def draw_cost(data: pd.DataFrame) -> Canvas:
+    """Activations below each other, cheapest on top; a panel per direction and dtype, a colour per memory level."""
+    order, look = _cheapest_first(data, "ns_per_element"), looks(data.level)
+    data = data.assign(panel=data.direction.str.replace("_", " and ") + ", " + data.dtype)
+    figure, axes = panels(data.panel.unique(), data.direction.nunique(), "nanoseconds per element", "")
+    figure.set_figheight((ROW * len(order) + 1) * data.dtype.nunique())
+    for name, ax in axes.items():
+        _dots(ax, data[data.panel == name], "ns_per_element", "level", order, look)
+    return arrange(figure, marks(look))
+
+
+def _cheapest_first(data: pd.DataFrame, time: str) -> dict[str, int]:
+    """Activation -> row, by geometric mean of the column time over all panels."""
+    means = np.log(data[time]).groupby(data.activation, observed=True).mean().sort_values(kind="stable")
+    return {name: i for i, name in enumerate(means.index)}
+
+
+def _dots(ax: Axes, data: pd.DataFrame, time: str, hue: str, order: dict[str, int], look: dict[str, Look]) -> None:
+    """Medians of the column time with their quartiles, one row per activation, a look per value of hue."""
+    for name, points in data.groupby(hue, sort=False):
+        spread = [points[time] - points.q1, points.q3 - points[time]]
+        rows = points.activation.map(order).astype(float)
+        colour, marker = look[name]
+        ax.errorbar(points[time], rows, xerr=spread, color=colour, marker=marker, linestyle="", alpha=0.85)
+    ax.set(xscale="log", yticks=list(order.values()), yticklabels=list(order), ylim=(len(order) - 0.4, -0.6))
+    plain_numbers(ax)
+
+
+def cost_finding(data: pd.DataFrame) -> str:
+    """Cheapest and dearest in each memory level, for both directions at once where that was measured."""
+    direction = "forward_backward" if (data.direction == "forward_backward").any() else data.direction.iloc[0]
+    dtype = "float32" if (data.dtype == "float32").any() else data.dtype.iloc[0]
+    rows = data[(data.direction == direction) & (data.dtype == dtype)]
+    cases = []
+    for level, group in rows.groupby("level", sort=False):
+        low, high = (group.loc[group.ns_per_element.agg(end)] for end in ("idxmin", "idxmax"))
+        ratio = number(high.ns_per_element / low.ns_per_element, 2)
+        cases.append(
+            f"{level}: {low.activation} {number(low.ns_per_element)} ns, {high.activation} "
+            f"{number(high.ns_per_element)} ns, {ratio} times as much"
+        )
+    return (
+        f"Cheapest and dearest per element, {direction.replace('_', ' and ')}, {dtype}. {'; '.join(cases)}. Where the "
+        "points of a level stand above each other, memory sets the pace and the choice of activation costs nothing."
+    )
+
+
+def draw_limits(data: pd.DataFrame) -> Canvas:
+    """A heat map per dtype: percent of the machine's measured limit, per activation, direction and memory level."""
+    data = data.assign(column=data.direction.str.replace("_", " + ") + " " + data.level)
+    order = _cheapest_first(data, "ns_per_element")
+    figure, axes = panels(data.dtype.unique(), 2, "", "", share="")
+    figure.set_figheight(ROW * len(order) + 2)
+    for dtype, ax in axes.items():
+        part = data[data.dtype == dtype]
+        table = part.pivot_table(index="activation", columns="column", values="fraction_of_limit", observed=True)
+        table = 100 * table.reindex(index=list(order), columns=part.column.unique())
+        sns.heatmap(
+            table, ax=ax, cmap="cividis", vmin=0, vmax=100, annot=True, fmt=".0f", annot_kws={"size": 7},
+            linewidths=0.5, cbar=False,
+        )  # fmt: skip
+        slanted_names(ax)
+    return arrange(figure)
+
+
+def limits_data(run: Tables) -> pd.DataFrame:
+    """The rows of cost_data whose limit was probed in the same session."""
+    data = cost_data(run)
+    return data[data.fraction_of_limit.notna()].reset_index(drop=True)
+
+
+def limits_finding(data: pd.DataFrame) -> str:
+    """Median share per level, and the cell that leaves most to gain."""
+    medians = data.groupby("level", sort=False).fraction_of_limit.median()
+    worst = data.loc[data.fraction_of_limit.idxmin()]
+    cases = listed([f"{number(100 * share, 2)} % in {level}" for level, share in medians.items()])
+    return (
+        f"The median kernel reaches {cases} of the bandwidth that was probed. Furthest from it: "
+        f"{worst.activation} {worst.direction.replace('_', ' and ')} in {worst.level} "
+        f"({number(100 * worst.fraction_of_limit, 2)} %)."
+    )
+
+
+def layers_data(run: Tables) -> pd.DataFrame:
+    """Columns op, activation, case (the rest of the benchmark's group), milliseconds, q1, q3: whole layers."""
+    rows = run["cost"]
+    layers = rows.op.notna() & ~rows.op.fillna("").astype(str).str.startswith(NO_LAYERS) & rows.activation.notna()
+    rows = rows[layers]
+    case = [group.removeprefix(op).strip() for group, op in zip(rows.group, rows.op, strict=True)]
+    times = {"milliseconds": rows["median"], "q1": rows.q1, "q3": rows.q3}
+    table = rows[["op", "activation"]].assign(case=case, **{name: 1e3 * time for name, time in times.items()})
+    return table.reset_index(drop=True)
+
+
+def draw_layers(data: pd.DataFrame) -> Canvas:
+    """A panel per operation, activations below each other, a colour per direction and shape."""
+    order, look = _cheapest_first(data, "milliseconds"), looks(data.case)
+    figure, axes = panels(data.op.unique(), ACROSS, "milliseconds", "", share="y")
+    figure.set_figheight((ROW * len(order) + 1) * -(-data.op.nunique() // ACROSS))
+    for op, ax in axes.items():
+        _dots(ax, data[data.op == op], "milliseconds", "case", order, look)
+    return arrange(figure, marks(look))
+
+
+def layers_finding(data: pd.DataFrame) -> str:
+    """How much the choice of activation moves each operation's time."""
+    ratios = {}
+    for (op, case), group in data.groupby(["op", "case"], sort=False):
+        low, high = (group.loc[group.milliseconds.agg(end)] for end in ("idxmin", "idxmax"))
+        ratio = high.milliseconds / low.milliseconds
+        ratios[f"{op} {case} {number(ratio)} times ({low.activation} to {high.activation})"] = ratio
+    cases = sorted(ratios, key=lambda case: -ratios[case])
+    return f"How many times longer whole layers take with the dearest activation than the cheapest: {listed(cases, 5)}."

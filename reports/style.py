@@ -1,0 +1,140 @@
+"""How every figure looks: one theme, and one colour and marker per name throughout a report."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+matplotlib.use("agg")  # figures are only ever saved: never open a window
+
+INK, MUTED, GRID = "#1f2328", "#6e7781", "#d0d7de"  # the page replaces these three in its dark theme
+# Okabe & Ito's colours (jfly.uni-koeln.de/color), apart for the colour-blind; without yellow and black, which white
+# and dark paper would swallow.
+PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]  # 7 and 6 have no common factor: 42 different pairs
+WIDTH = 11.0  # inches of every figure
+LETTER = 0.08  # inches of a wide letter of the legend
+ROW = 0.21  # inches per activation where they are listed one below the other
+
+RC: dict[Any, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "gradfade", "savefig.transparent": True,
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"], "font.size": 9,
+    "axes.titlesize": 10, "axes.labelsize": 9, "axes.titlelocation": "left", "axes.titleweight": "bold",
+    "text.color": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": MUTED, "ytick.color": MUTED,
+    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.edgecolor": MUTED, "grid.color": GRID,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 9, "legend.frameon": False,
+    "lines.linewidth": 1.4, "lines.markersize": 5, "grid.linewidth": 0.6, "axes.facecolor": "none",
+}  # fmt: skip
+
+
+class Look(NamedTuple):
+    """The colour and the marker of one name."""
+
+    colour: str
+    marker: str
+
+
+class Panels(NamedTuple):
+    """A figure and its panels by name."""
+
+    figure: Canvas
+    axes: dict[str, Axes]
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Draw under this theme; figures made inside are closed at the end."""
+    with sns.axes_style("whitegrid"), plt.rc_context(RC):
+        try:
+            yield
+        finally:
+            plt.close("all")
+
+
+def looks(names: Sequence[str] | pd.Series) -> dict[str, Look]:
+    """A look per name, by its place: a categorical column gives its names the same looks in every figure."""
+    if isinstance(names, pd.Series):
+        categorical = isinstance(names.dtype, pd.CategoricalDtype)
+        names = list(names.cat.categories if categorical else names.unique())
+    return {
+        name: Look(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(names)
+    }  # fmt: skip
+
+
+def panels(names: Iterable[str], columns: int, xlabel: str, ylabel: str, share: str = "xy") -> Panels:
+    """A figure with one small panel per name, titled by it; share says which of x and y they have in common."""
+    names = list(names)
+    columns = min(columns, len(names))
+    rows = -(-len(names) // columns)
+    figure = plt.figure(figsize=(WIDTH, rows * min(3.4, WIDTH / columns / 1.25)))
+    axes: dict[str, Axes] = {}
+    for i, name in enumerate(names):
+        shared = {f"share{axis}": next(iter(axes.values()), None) for axis in share}
+        ax = figure.add_subplot(rows, columns, i + 1, title=name, **shared)
+        left, bottom = i % columns == 0, i + columns >= len(names)
+        ax.tick_params(labelbottom=bottom or "x" not in share, labelleft=left or "y" not in share)
+        ax.set(xlabel=xlabel if bottom else "", ylabel=ylabel if left else "")
+        sns.despine(ax=ax)
+        axes[name] = ax
+    return Panels(figure, axes)
+
+
+def arrange(figure: Canvas, legend: Sequence[Line2D] = ()) -> Canvas:
+    """Space the panels so that no text overlaps, with the legend in rows of its own above them."""
+    longest = max((len(str(handle.get_label())) for handle in legend), default=0)
+    columns = max(1, int(WIDTH / (0.6 + LETTER * longest)))
+    above = 0.27 * -(-len(legend) // columns)
+    height = figure.get_figheight() + above
+    figure.set_figheight(height)
+    figure.tight_layout(rect=(0, 0, 1, 1 - above / height))
+    if legend:
+        figure.legend(handles=legend, loc="upper left", ncols=columns, bbox_to_anchor=(0.02, 1.0))
+    return figure
+
+
+def marks(look: dict[str, Look]) -> list[Line2D]:
+    """Legend handles for points without lines."""
+    return [Line2D([], [], color=c, marker=m, linestyle="", label=name) for name, (c, m) in look.items()]
+
+
+def plain_numbers(ax: Axes) -> None:
+    """Write a logarithmic x axis, on which everything is drawn, as 0.1, 0.2, 0.5, 1; a short one evenly."""
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(MaxNLocator(4) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_minor_formatter(lambda value, _: "")
+
+
+def slanted_names(ax: Axes) -> None:
+    """Slant the names below a heat map, and drop the axes' own titles."""
+    ax.set(xlabel="", ylabel="")
+    ax.tick_params(axis="x", rotation=35)
+    for tick in ax.get_xticklabels():
+        tick.set_horizontalalignment("right")
+
+
+def label_right(ax: Axes, points: pd.DataFrame) -> None:
+    """Name every point (columns x, y, name, colour) in a column right of the axes, joined to it by a thin line.
+
+    Labels stand in the order of y at even distances, so they never overlap however close the points are.
+    """
+    ordered = points.sort_values(["y", "x"], kind="stable").reset_index(drop=True)
+    for i, point in ordered.iterrows():
+        height = (i + 0.5) / len(ordered)
+        ax.annotate(
+            point["name"], (point.x, point.y), xytext=(1.06, height), textcoords="axes fraction",
+            va="center", ha="left", annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-", "color": point.colour, "lw": 0.7, "alpha": 0.6,
+                "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 3,
+            },
+        )  # fmt: skip

@@ -1,0 +1,63 @@
+"""Printing a table in the formats that every command offers."""
+
+import json
+import sys
+from typing import TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from suites.errors import UserError
+from suites.schema import records
+
+UNBOUNDED = 10_000  # characters: a file or a pipe has no width to fold at
+
+
+def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None, title: str | None = None) -> None:
+    """Print frame to file (standard output) as one of FORMATS.
+
+    title stands above a table or a Markdown table; CSV and JSON hold the rows and nothing else. A table leaves out
+    the columns in which every row is empty.
+
+    Raises:
+        UserError: format is none of FORMATS.
+    """
+    if format not in FORMATS:
+        raise UserError(f"unknown format {format!r}; valid: {', '.join(FORMATS)}")
+    FORMATS[format](frame, file or sys.stdout, title)
+
+
+def cell(value: object) -> str:
+    """A value as people read it: four significant digits, nothing where it is missing."""
+    if value is None or value is pd.NA or value != value:  # NaN is the value that differs from itself
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
+    table = Table()
+    for name in frame.columns:
+        table.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(cell, row))
+    console = Console(file=file, width=None if file.isatty() else UNBOUNDED, markup=False, highlight=False)
+    console.print(*[title] * bool(title), table, sep="\n")
+
+
+def _markdown(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
+    rules = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
+    rows = [frame.columns, rules, *(map(cell, row) for row in frame.itertuples(index=False))]
+    lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
+    file.write("\n".join([f"### {title}", "", *lines, ""] if title else lines) + "\n")
+
+
+def _csv(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
+    frame.to_csv(file, index=False, lineterminator="\n")
+
+
+def _json(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
+    file.write(json.dumps(records(frame), indent=1, ensure_ascii=False) + "\n")
+
+
+FORMATS = {"table": _table, "markdown": _markdown, "csv": _csv, "json": _json}
