@@ -1,0 +1,107 @@
+"""Kernels are compiled once: in subprocesses, because a cache is only seen from a second process."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+EVERY_ACTIVATION = """
+import json
+import numpy as np
+from kernels import ACTIVATIONS
+from kernels.jit import CACHE_DIR, compile_counts, compile_seconds
+x = np.linspace(-3, 3, 32, dtype=np.float32)
+dy, y, dx, both = np.ones_like(x), np.empty_like(x), np.empty_like(x), np.empty_like(x)
+wrong = []
+for name, activation in ACTIVATIONS.items():
+    activation.forward(y, x)
+    activation.backward(dx, dy, x, y)
+    activation.forward_backward(both, dx, dy, x)
+    if not np.allclose(y, activation.reference(x.astype(float), activation.a), atol=1e-6) or (y != both).any():
+        wrong.append(name)
+hits, misses = compile_counts()
+print(json.dumps(dict(hits=hits, misses=misses, wrong=wrong, folder=str(CACHE_DIR), seconds=compile_seconds())))
+"""
+
+
+def run(code, cache, source=ROOT, **environment):
+    """Run code as a fresh process over the kernels in source; its one line of JSON."""
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(source), **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=cache, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_second_process_compiles_nothing(tmp_path):
+    first, second = run(EVERY_ACTIVATION, tmp_path), run(EVERY_ACTIVATION, tmp_path)
+    assert first["wrong"] == second["wrong"] == []
+    assert first["misses"] > 0
+    assert second["misses"] == 0
+    assert second["hits"] == first["misses"] + first["hits"]
+    assert second["seconds"] < first["seconds"]
+
+
+def test_editing_an_imported_file_compiles_all_again(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    code = EVERY_ACTIVATION.replace("ACTIVATIONS.items()", "list(ACTIVATIONS.items())[:3]")
+    first = run(code, tmp_path, source)
+    vecmath = source / "kernels" / "vecmath.py"
+    vecmath.write_text(vecmath.read_text() + "\n# edited\n")
+    second = run(code, tmp_path, source)
+    assert second["folder"] != first["folder"]
+    assert (second["hits"], second["misses"]) == (first["hits"], first["misses"])
+
+
+CACHE_ONE = """
+import numpy as np
+from kernels import ACTIVATIONS
+x = np.array([-2.0], dtype=np.float32)
+ACTIVATIONS[{name!r}].forward(x.copy(), x)
+print("{{}}")
+"""
+
+ONE_CALLER_OF_TWO = """
+import json
+import numpy as np
+from kernels import ACTIVATIONS, loops
+from kernels.jit import kernel
+first, second = (loops.forward(ACTIVATIONS[name].f) for name in ("relu", "tanh"))
+@kernel(name="caller_of_two")
+def both(y, z, x, a):
+    first(y, x, a)
+    second(z, x, a)
+x = np.array([-2.0], dtype=np.float32)
+y, z = np.empty_like(x), np.empty_like(x)
+both(y, z, x, np.float32(0))
+print(json.dumps([float(y[0]), float(z[0])]))
+"""
+
+
+def test_kernels_cached_by_two_processes_keep_apart(tmp_path):
+    for name in ("relu", "tanh"):
+        run(CACHE_ONE.format(name=name), tmp_path)
+    script = tmp_path / "caller.py"  # a cached function needs a file
+    script.write_text(ONE_CALLER_OF_TWO)
+    relu, tanh = run(f"import runpy; runpy.run_path({str(script)!r})", tmp_path)
+    assert relu == 0
+    assert tanh == pytest.approx(-0.9640275800758169)
+
+
+def test_two_kernels_of_one_name_are_refused():
+    from kernels.jit import kernel
+
+    def body(x):
+        return x
+
+    kernel(name="test_two_kernels_of_one_name")(body)
+    with pytest.raises(ValueError, match="test_two_kernels_of_one_name"):
+        kernel(name="test_two_kernels_of_one_name")(body)

@@ -1,0 +1,184 @@
+"""The command line as a user meets it: a process, its output, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SMALL = ("--depth", "6", "--width", "16", "--batch", "4", "--seeds", "3")
+ONE = ("bench", "activations", "-k", "relu-forward-L2-float32 and not leaky_relu and not prelu")
+
+
+def start(folder, *arguments):
+    """The command as a process in folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, ROOT / "gradfade.py", *arguments],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def gradfade(folder, *arguments):
+    """Exit code, standard output and standard error of the command."""
+    process = start(folder, *arguments)
+    out, err = process.communicate(timeout=600)
+    return process.returncode, out, err
+
+
+MISTAKES = {
+    "unknown activation": (("attenuate", "depth", "--activation", "tahn"), "tanh"),
+    "unknown initialiser": (("attenuate", "time", "--init", "he"), "he_normal"),
+    "unknown architecture": (("attenuate", "depth", "--architecture", "rnn"), "plain"),
+    "negative depth": (("attenuate", "depth", "--depth", "-3"), "depth must be a whole number of 1 or more, got -3"),
+    "no seeds": (("attenuate", "time", "--seeds", "0"), "seeds must be"),
+    "negative seed": (("run", "--seed", "-1"), "seed must be"),
+    "unknown dtype": (("attenuate", "depth", "--dtype", "float16"), "float32 or float64"),
+    "unknown format": (("list", "--format", "xml"), "'table', 'csv', 'json'"),
+    "unknown option": (("attenuate", "depth", "--dept", "3"), "--depth"),
+    "unknown command": (("atenuate",), "attenuate"),
+    "unknown kind": (("list", "activation"), "activations"),
+    "unknown suite": (("bench", "activation"), "activations"),
+    "nothing selected": (("bench", "-k", "tahn"), "nearest: tanh"),
+    "only of the full profile": (("bench", "-k", "tanh-forward-L1-float64"), "--profile full"),
+    "unwritable output": (("attenuate", "depth", *SMALL, "--out", "/proc/nowhere"), "/proc/nowhere"),
+    "no such results": (("report", "nowhere"), "nowhere: no such folder"),
+    "nothing to compare": (("compare", "nowhere", "elsewhere"), "nowhere"),
+    "threshold": (("compare", "nowhere", "elsewhere", "--fail-over", "10"), "10%"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_line_and_exit_code_2(tmp_path, mistake):
+    arguments, advice = MISTAKES[mistake]
+    code, out, err = gradfade(tmp_path, *arguments)
+    assert (code, out) == (2, "")
+    assert advice in err
+    assert len(err.splitlines()) == 1
+    assert err.startswith("gradfade: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_attenuate_prints_flat_json_and_nothing_else_on_standard_output(tmp_path):
+    names = ("--activation", "silu", "--activation", "relu", "--init", "he_normal")
+    code, out, _ = gradfade(tmp_path, "attenuate", "depth", *names, *SMALL, "--format", "json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["activation"] for row in rows] == ["swish", "relu"]
+    assert all((row["depth"], row["width"], row["seeds"]) == (6, 16, 3) for row in rows)
+    assert all(row["decades_per_layer"] == pytest.approx(row["total_decades"] / 6) for row in rows)
+    assert rows[1]["predicted_total_decades"] == pytest.approx(0, abs=1e-9)
+    assert all(row["total_decades_low"] < row["total_decades"] < row["total_decades_high"] for row in rows)
+
+
+def test_one_seed_has_no_interval_and_null_says_so(tmp_path):
+    _, out, _ = gradfade(
+        tmp_path, "attenuate", "time", *SMALL[2:6], "--length", "5", "--seeds", "1", "--format", "json"
+    )
+    (row,) = json.loads(out)
+    assert row["total_decades_low"] is None
+    assert row["z"] is None
+
+
+def test_rows_hold_the_whole_curve(tmp_path):
+    _, out, _ = gradfade(tmp_path, "attenuate", "depth", *SMALL, "--rows", "--format", "csv")
+    (tmp_path / "rows.csv").write_text(out)
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    curve = rows[(rows.metric == "log10_gradient") & (rows.seed == 2)]
+    assert list(curve.position) == list(range(7))
+    assert curve.value.iloc[-1] == 0
+
+
+def test_a_finished_output_is_refused_and_kept(tmp_path):
+    command = ("attenuate", "depth", *SMALL, "--out", "run")
+    assert gradfade(tmp_path, *command)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    code, _, err = gradfade(tmp_path, *command)
+    assert code == 2
+    assert "finished" in err
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_torn_results_file_is_named(tmp_path):
+    gradfade(tmp_path, "attenuate", "depth", *SMALL, "--out", "run")
+    table = tmp_path / "run" / "depth.parquet"
+    table.write_bytes(table.read_bytes()[:100])
+    code, _, err = gradfade(tmp_path, "report", "run")
+    assert code == 2
+    assert "depth.parquet" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_bench_report_and_compare_follow_one_another(tmp_path):
+    for name in ("a", "b"):
+        code, out, _ = gradfade(tmp_path, *ONE, "--out", name, "--format", "json")
+        assert code == 0
+        assert [row["activation"] for row in json.loads(out)] == ["relu"]
+    code, out, _ = gradfade(tmp_path, "report", "a")
+    assert code == 0
+    assert Path(tmp_path, out.strip()).name == "index.html"
+    code, out, _ = gradfade(tmp_path, "compare", "a", "b", "--format", "csv")
+    assert code == 0
+    assert "test_activation[relu-forward-L2-float32]" in out
+
+    cost = json.loads((tmp_path / "b" / "cost.json").read_text())
+    for benchmark in cost["benchmarks"]:
+        benchmark["stats"]["median"] *= 100
+    (tmp_path / "b" / "cost.json").write_text(json.dumps(cost))
+    assert gradfade(tmp_path, "compare", "a", "b", "--fail-over", "10%")[0] == 1
+
+
+def test_an_interrupted_run_leaves_a_readable_folder_and_is_resumed(tmp_path):
+    process = start(tmp_path, "run", "--out", "run")
+    journal = tmp_path / "run" / "cost.jsonl"
+    deadline = time.monotonic() + 300
+    while not (journal.exists() and journal.read_text().count("\n") >= 2):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "gradfade report run" in err
+    measured = len(journal.read_text().splitlines())
+    assert gradfade(tmp_path, "report", "run")[0] == 0
+    assert "did not finish" in (tmp_path / "run" / "report" / "index.html").read_text()
+
+    process = start(tmp_path, "run", "--out", "run")
+    while len(journal.read_text().splitlines()) <= measured:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert "resumed" in process.communicate(timeout=60)[1]
+
+
+def test_doctor_reports_cache_and_limits_and_clears_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    code, out, _ = gradfade(tmp_path, "doctor", "--format", "json")
+    table = {(row["subject"], row["name"]): row["value"] for row in json.loads(out)}
+    assert code == 0
+    assert table["environment", "blas core"]
+    assert float(table["cache", "MiB"]) > 0
+    assert float(table["limit", "fma, float32"]) > 0
+    assert gradfade(tmp_path, "doctor", "--clear-cache")[0] == 0
+    assert not list(tmp_path.glob("cache/**/*.nbc"))
+
+
+def test_list_and_version(tmp_path):
+    code, out, _ = gradfade(tmp_path, "list", "activations", "--format", "json")
+    names = [row["name"] for row in json.loads(out)]
+    assert code == 0
+    assert {"sigmoid", "prelu", "mish"} <= set(names)
+    assert gradfade(tmp_path, "--version")[1].startswith("gradfade ")
