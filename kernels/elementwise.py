@@ -50,11 +50,11 @@ class Activation:
         """y = f(x, a); y may be x."""
         if not alike(y, x):
             _check_alike({"y": y}, {"x": x})
-        parameter = self._parameter(a, x)
+        parameter = self._default[x.itemsize] if a is None else self._parameter(a, x)
         if type(parameter) is np.ndarray:
             apart = loops.forward_channels(self.f)(_rows(y), _rows(x), parameter)
         else:
-            apart = loops.forward(self.f)(_flat(y), _flat(x), parameter)
+            apart = self._forward(_flat(y), _flat(x), parameter)
         if not apart:
             raise ValueError("y must be x itself or not overlap it")
 
@@ -66,7 +66,7 @@ class Activation:
         """
         if not alike(dx, dy, x, y):
             _check_alike({"dx": dx}, {"x": x, "dy": dy, "y": y})
-        parameter = self._parameter(a, x)
+        parameter = self._default[x.itemsize] if a is None else self._parameter(a, x)
         if da is not None:
             self._parameter_gradient(da, dy, x, y, parameter)
         if type(parameter) is np.ndarray:
@@ -84,14 +84,15 @@ class Activation:
         if not alike(dx, dy, y):
             _check_alike({"dx": dx}, {"y": y, "dy": dy})
         loop = loops.backward_from_output(self.df_from_output)
-        if not loop(_flat(dx), _flat(dy), _flat(y), self._parameter(a, y)):
+        parameter = self._default[y.itemsize] if a is None else self._parameter(a, y)
+        if not loop(_flat(dx), _flat(dy), _flat(y), parameter):
             raise ValueError("dx must be dy or y itself or not overlap it")
 
     def forward_backward(self, y: Array, dx: Array, dy: Array, x: Array, a: Any = None) -> None:
         """y = f(x, a) and dx = dy * f'(x) in one pass; y or dx may be x or dy, but not each other."""
         if not alike(y, dx, dy, x):
             _check_alike({"y": y, "dx": dx}, {"x": x, "dy": dy})
-        parameter = self._parameter(a, x)
+        parameter = self._default[x.itemsize] if a is None else self._parameter(a, x)
         if type(parameter) is np.ndarray:
             loop = loops.forward_backward_channels(self.f, self.df)
             apart = loop(_rows(y), _rows(dx), _rows(dy), _rows(x), parameter)
@@ -101,13 +102,15 @@ class Activation:
             raise ValueError("y and dx must not overlap, and be x or dy themselves or not overlap them")
 
     @cached_property
+    def _forward(self) -> Any:
+        return loops.forward(self.f)
+
+    @cached_property
     def _default(self) -> dict[int, Any]:
         return {dtype.itemsize: dtype.type(self.a or 0.0) for dtype in DTYPES.values()}
 
     def _parameter(self, a: Any, x: Array) -> Any:
         """a as a number of x's dtype, or as an array of one number per channel."""
-        if a is None:
-            return self._default[x.itemsize]
         if self.a is None:
             raise ValueError(f"{self.name} takes no parameter a")
         if isinstance(a, np.ndarray) and a.size != 1:

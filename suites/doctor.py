@@ -7,12 +7,12 @@ import pandas as pd
 
 from kernels import jit
 from suites import limits
-from suites.environment import environment
+from suites.environment import environment, flat
 from suites.errors import UserError
 
 
 def examine() -> pd.DataFrame:
-    """Columns subject, name, value: the environment record, the kernel cache, and the limits probed now."""
+    """Columns subject, name, value, unit: the environment record, the kernel cache, and the limits probed now."""
     probed = limits.measure()  # before the cache is measured: it compiles the probes
     cache = {"folder": str(jit.CACHE_BASE), "this version": jit.CACHE_DIR.name, "MiB": cache_bytes() / 2**20}
     limit = {f"{probe}, {where}": value for probe, measured in probed.items() for where, value in measured.items()}
