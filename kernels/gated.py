@@ -8,26 +8,52 @@ where f and f' fade away like E = e^-|z| and keep their relative accuracy. There
 from kernels.intrinsics import copysign, fma, pick
 from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
-from kernels.vecmath import EXACT, add_smaller, exp_parts, join, quotient, reciprocal, unscale, vanishes
+from kernels.vecmath import (
+    EXACT,
+    add_smaller,
+    cut,
+    exp_parts,
+    exp_parts_of_cut,
+    join,
+    quotient,
+    reciprocal,
+    unscale,
+    vanishes,
+)
 
 _GELU_TANH = (1.5957691669464111, 1.5957691216057308)  # 2 sqrt(2 / pi)
 _D_GELU_TANH = (-4.534068054340423e-08, -9.96930880911092e-17)
 _CUBIC = (0.044714998453855515, 0.044715)
 _D_CUBIC = (1.5461444347053543e-09, 2.1960211427085595e-18)
+_GELU_MOST = (16.25, 46.0)  # e^(-x^2/2) vanishes before
+_LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
 _DEEP = (-40.0, -350.0)
 
 
 @scalar
 def swish(x, a):
-    """x sigmoid(a x); a = 1 is SiLU."""
-    z, dz = _minus_abs(x, a)
-    return _gate(x, z, dz, x * a < 0)
+    """x sigmoid(a x); a = 1 is SiLU. x E / (1 + E) or x / (1 + E), E = e^-|a x|."""
+    T = type(x)
+    p, scale = exp_parts_of_cut(*_minus_abs_cut(x, a))
+    E = fma(scale, p, scale)
+    negative = a * x < 0
+    largest = pick(x, _LARGEST)
+    finite = copysign(largest if abs(x) > largest else abs(x), x)
+    quotient = (finite * E if negative else x) / (T(1) + unscale(E))
+    return unscale(quotient) if negative else quotient
 
 
 @scalar
 def swish_derivative(x, y, a):
-    z, dz = _minus_abs(x, a)
-    return _gate_slope(z, dz, -z, -dz, x * a < 0)
+    """s = E (1 + E - v) / (1 + E)^2 or 1 - s, E = e^-v, v = |a x|."""
+    T = type(x)
+    z, dz = _minus_abs_cut(x, a)
+    p, scale = exp_parts_of_cut(z, dz)
+    E = fma(scale, p, scale)
+    normal = unscale(E)
+    w = T(1) / (T(1) + normal)
+    slope = unscale(((T(1) + z) + normal) * (w * w) * E)
+    return slope if a * x < 0 else T(1) - slope
 
 
 @scalar
@@ -56,11 +82,12 @@ def gelu_tanh_derivative(x, y, a):
 @scalar
 def gelu(x, a):
     """x Phi(x) (Hendrycks & Gimpel 2016), Phi(-|x|) = e^(-x^2/2) times a polynomial."""
-    z, dz = _minus_half_square(x)
-    p, scale = exp_parts(z, dz)
-    t, dt = gelu_tail(type(x)(0) if vanishes(z) else abs(x))
-    product = unscale((t + fma(p, t, dt)) * scale)
-    return -product if x < 0 else x - product
+    T = type(x)
+    most = pick(x, _GELU_MOST)
+    magnitude = most if abs(x) > most else abs(x)
+    p, scale = exp_parts_of_cut(*_minus_half_square(magnitude))
+    t = gelu_tail(magnitude)
+    return (T(0) if x < 0 else x) - unscale(fma(p, t, t) * scale)
 
 
 @scalar
@@ -183,6 +210,13 @@ def _minus_abs(x, a):
     magnitude, slope = abs(x), -abs(a)
     z = slope * magnitude
     return z, fma(slope, magnitude, -z)
+
+
+@scalar
+def _minus_abs_cut(x, a):
+    """_minus_abs, cut off where e^z vanishes."""
+    z, dz = _minus_abs(x, a)
+    return -cut(-z), type(x)(EXACT) if vanishes(z) else dz
 
 
 @scalar

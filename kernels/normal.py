@@ -54,13 +54,9 @@ def normal_tail(x):
 
 @scalar
 def gelu_tail(x):
-    """(t, dt), t + dt = x Phi(-x) e^(x^2/2) for x >= 0."""
-    u, y, error = _map(x)
-    factor = horner(u, _TAIL)
-    q = x * y
-    part = q + fma(q, error, fma(x, y, -q))
-    t = part * factor
-    return t, fma(part, factor, -t)
+    """x Phi(-x) e^(x^2/2) for x >= 0."""
+    part = x / (x + pick(x, _C))
+    return part * horner(fma(type(x)(2), part, type(x)(-1)), _TAIL)
 
 
 @scalar

@@ -10,14 +10,15 @@ from kernels.normal import normal_tail
 from kernels.vecmath import (
     EXACT,
     add_smaller,
+    cut,
     divide,
     exp_nonpositive,
     exp_parts,
+    exp_parts_of_cut,
+    expm1,
     inverse,
     log1p_parts,
     one_minus_exp,
-    over_one_minus,
-    over_one_plus,
     unscale,
 )
 
@@ -50,27 +51,19 @@ _ERF = (
 def sigmoid(x, a):
     """1 / (1 + E) or E / (1 + E), E = e^-|x|."""
     T = type(x)
-    E, dE = exp_nonpositive(-abs(x), T(EXACT))
-    q, dq = over_one_plus(E if x < 0 else T(1), dE if x < 0 else T(0), E, dE)
-    return q + dq
+    p, scale = exp_parts_of_cut(-cut(abs(x)), T(EXACT))
+    scale = unscale(scale)
+    E = fma(scale, p, scale)
+    return (E if x < 0 else T(1)) / (T(1) + E)
 
 
 @scalar
 def sigmoid_derivative(x, y, a):
-    """E / (1 + E)^2, E = e^-|x|; 1 / (1 + E) is y or 1 - y."""
+    """y (1 - y) below 0, where nothing cancels, else E y^2, E = e^-x."""
     T = type(x)
-    p, scale = exp_parts(-abs(x), T(EXACT))
-    scale = unscale(scale)
-    square = _square_over_one_plus(T(1) - y if x < 0 else y, p, scale)
-    return fma(p, square, square) * scale
-
-
-@scalar
-def _square_over_one_plus(s, p, scale):
-    """1 / (1 + E)^2, E = (1 + p) scale, from the rounded 1 / (1 + E)."""
-    part = s * scale
-    error = fma(-part, p, (type(s)(1) - s) - part)
-    return fma(s, s, (s * s) * (error + error))
+    p, scale = exp_parts_of_cut(-cut(abs(x)), T(EXACT))
+    square = y * y
+    return y * (T(1) - y) if x < 0 else unscale(fma(p, square, square) * scale)
 
 
 @scalar
@@ -80,20 +73,21 @@ def sigmoid_derivative_from_output(y, a):
 
 @scalar
 def tanh(x, a):
-    """u / (2 - u), u = 1 - e^(-2|x|)."""
+    """F / (F + 2), F = e^(2|x|) - 1; from 20 on it is 1."""
     T = type(x)
-    u, du = one_minus_exp(T(-2) * abs(x), T(EXACT))
-    half = T(0.5)
-    return copysign(over_one_minus(half * u, half * du), x)
+    magnitude = T(20) if abs(x) > T(20) else abs(x)
+    F = expm1(magnitude + magnitude)
+    return copysign(F / (F + T(2)), x)
 
 
 @scalar
 def tanh_derivative(x, y, a):
-    """4 E / (1 + E)^2, E = e^(-2|x|); 2 / (1 + E) is 1 + |y|. 4 comes in before E may round to a subnormal number."""
+    """E (1 + |y|)^2, E = e^(-2|x|), since 1 + |y| = 2 / (1 + E)."""
     T = type(x)
-    p, scale = exp_parts(T(-2) * abs(x), T(EXACT))
-    square = _square_over_one_plus(fma(T(0.5), abs(y), T(0.5)), p, unscale(scale))
-    return fma(p, square, square) * unscale(T(4) * scale)
+    p, scale = exp_parts_of_cut(-cut(abs(x) + abs(x)), T(EXACT))
+    root = T(1) + abs(y)
+    square = root * root
+    return unscale(fma(p, square, square) * scale)
 
 
 @scalar

@@ -19,14 +19,13 @@ EXACT = -0.0
 _LOWEST = (-132.5, -1064.0)
 _UNSCALE = (2.0**-64, 2.0**-512)
 _SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
+_PLAIN_SHIFTER = (1.5 * 2.0**23 + 127, 1.5 * 2.0**52 + 1023)  # the same without UNSCALE
 _LOG2_E = (1 / log(2.0), 1 / log(2.0))
 _LN2 = (0.6931471824645996, 0.6931471805599453)
 _D_LN2 = (-1.9046542121259336e-09, 2.3190468138462996e-17)
 
-# In place of 1 in Newton's step: reciprocals are too large by 2^-21 to 2^-16.9 (float32), 2^-31.2 to 2^-30.9;
-# times _BELOW, they are too small.
+# In place of 1 in Newton's step: reciprocals are too large by 2^-21 to 2^-16.9 (float32), 2^-31.2 to 2^-30.9.
 _ABOVE = (1 + 2.0**-17, 1 + 2.0**-31)
-_BELOW = (1 - 2.0**-16, 1 - 2.0**-30)
 
 # (e^r - 1 - r) / r^2 on |r| <= ln(2)/2; relative errors of e^r - 1 2^-30.4 and 2^-60.7.
 _EXP = (
@@ -59,10 +58,15 @@ def vanishes(z):
 
 
 @scalar
+def cut(magnitude):
+    """magnitude, or where e^-magnitude vanishes the least at which it does."""
+    most = -pick(magnitude, _LOWEST)
+    return most if magnitude > most else magnitude
+
+
+@scalar
 def _reduce(z, dz):
-    """(r, scale), e^(z + dz) = e^r * scale * UNSCALE and |r| <= ln(2)/2, for z <= 0."""
-    dz = type(z)(EXACT) if vanishes(z) else dz
-    z = pick(z, _LOWEST) if vanishes(z) else z
+    """(r, scale), e^(z + dz) = e^r * scale * UNSCALE and |r| <= ln(2)/2, for z <= 0 where e^z does not vanish."""
     shifter = pick(z, _SHIFTER)
     shifted = fma(z, pick(z, _LOG2_E), shifter)
     n = shifted - shifter
@@ -72,10 +76,23 @@ def _reduce(z, dz):
 
 
 @scalar
-def exp_parts(z, dz):
-    """(p, scale), e^(z + dz) = (1 + p) * scale * UNSCALE and |p| < 0.42, for z <= 0."""
+def exp_parts_of_cut(z, dz):
+    """(p, scale), e^(z + dz) = (1 + p) * scale * UNSCALE and |p| < 0.42, for z <= 0 that is cut off."""
     r, scale = _reduce(z, dz)
     return fma(r * r, horner(r, _EXP), r), scale
+
+
+@scalar
+def exp_parts(z, dz):
+    """exp_parts_of_cut for any z <= 0."""
+    return exp_parts_of_cut(*_cut_off(z, dz))
+
+
+@scalar
+def _cut_off(z, dz):
+    """(z, dz), or (least z, 0) where e^z vanishes."""
+    gone = vanishes(z)
+    return pick(z, _LOWEST) if gone else z, type(z)(EXACT) if gone else dz
 
 
 @scalar
@@ -101,7 +118,7 @@ def exp_nonpositive(z, dz):
 @scalar
 def one_minus_exp(z, dz):
     """(u, du), u + du = 1 - e^(z + dz) for z <= 0, with a small relative error also near 0."""
-    r, scale = _reduce(z, dz)
+    r, scale = _reduce(*_cut_off(z, dz))
     scale = unscale(scale)
     tail = (r * r) * horner(r, _EXP)
     p = r + tail
@@ -109,6 +126,17 @@ def one_minus_exp(z, dz):
     gap = one - scale
     u = fma(-scale, p, gap)
     return u, fma(-scale, p, gap - u) - fma(scale, tail - (p - r), scale - (one - gap))
+
+
+@scalar
+def expm1(z):
+    """e^z - 1 for 0 <= z <= 40, with a small relative error also near 0."""
+    shifter = pick(z, _PLAIN_SHIFTER)
+    shifted = fma(z, pick(z, _LOG2_E), shifter)
+    n = shifted - shifter
+    r = fma(n, -pick(z, _D_LN2), fma(n, -pick(z, _LN2), z))
+    scale = shift_into_exponent(shifted)
+    return fma(scale, fma(r * r, horner(r, _EXP), r), scale - type(z)(1))
 
 
 @scalar
@@ -163,14 +191,6 @@ def over_one_plus(x, dx, t, dt):
     y = reciprocal(type(x)(1) + t)
     q = x * y
     return q, (fma(-q, t, x - q) + fma(-q, dt, dx)) * y
-
-
-@scalar
-def over_one_minus(x, dx):
-    """(x + dx) / (1 - x - dx) for 0 <= x <= 1/2, rounded about once: x - q is exact, since q <= 2 x."""
-    y = reciprocal(type(x)(1) - x) * pick(x, _BELOW)
-    q = x * y
-    return q + (fma(q, x, x - q) + fma(q, dx, dx)) * y
 
 
 @scalar

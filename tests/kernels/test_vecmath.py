@@ -1,5 +1,7 @@
 """The parts that the activations are made of, against mpmath: sums of two numbers are right to twice a rounding."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -63,14 +65,27 @@ def test_reciprocal_and_quotient(dtype, rng):
         assert error([vecmath.divide(x, dtype.type(0), d, dtype.type(0))], truth) < 0.53 * eps(dtype)
 
 
-def test_quotients_by_1_plus_and_1_minus(dtype, rng):
+def test_expm1_of_positive_numbers(dtype, rng):
+    for z in [*10 ** rng.uniform(-9, 0, 40), *rng.uniform(0, 40, 40)]:
+        z = dtype.type(z)
+        assert error([vecmath.expm1(z)], mpmath.expm1(mpmath.mpf(float(z)))) < 1.6 * eps(dtype)
+
+
+def test_what_is_cut_off_vanishes(dtype):
+    last = vecmath.cut(dtype.type(1e4))
+    p, scale = vecmath.exp_parts_of_cut(-last, dtype.type(vecmath.EXACT))
+    assert scale == 0
+    assert math.isfinite(p)
+    assert vecmath.cut(dtype.type(3)) == 3
+    assert math.isnan(vecmath.cut(dtype.type("nan")))
+
+
+def test_quotients_by_1_plus(dtype, rng):
     zero = dtype.type(0)
     for t in rng.uniform(0, 1, 60).astype(dtype):
         exact = mpmath.mpf(float(t))
         assert error(vecmath.over_one_plus(t, zero, t, zero), exact / (1 + exact)) < 2.0**-5 * eps(dtype)
         assert error(vecmath.over_one_plus(dtype.type(1), zero, t, zero), 1 / (1 + exact)) < 2.0**-5 * eps(dtype)
-        half = t / dtype.type(2)
-        assert error([vecmath.over_one_minus(half, zero)], exact / (2 - exact)) < 0.53 * eps(dtype)
 
 
 def test_log1p_in_two_parts(dtype, rng):
@@ -86,5 +101,5 @@ def test_normal_tail_and_slope(dtype, rng):
         scaled = mpmath.exp(v * v / 2)
         tail = mpmath.ncdf(-v) * scaled
         assert error([normal.normal_tail(x)], tail) < 3 * eps(dtype)
-        assert x == 0 or error(normal.gelu_tail(x), v * tail) < 2 * eps(dtype)
+        assert x == 0 or error([normal.gelu_tail(x)], v * tail) < 3.5 * eps(dtype)
         assert error([normal.gelu_slope(x)], tail - v * mpmath.npdf(v) * scaled) < 3 * eps(dtype)
