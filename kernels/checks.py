@@ -5,25 +5,24 @@ from typing import Any
 import numpy as np
 
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
-
-
 _FLOAT32, _FLOAT64 = DTYPES.values()
+_ndarray = np.ndarray
 
 
-def alike(first: Any, *others: Any) -> bool:
-    """Whether all are writeable C-contiguous arrays of one shape and one of the dtypes: a quick yes.
+def alike(y: Any, x: Any) -> bool:
+    """Whether both are writeable C-contiguous arrays of one shape and one of the dtypes: a quick yes.
 
     No may also mean that it takes the checks below to find out, for example of read-only inputs.
     """
-    if type(first) is not np.ndarray or not first.flags.carray:
-        return False
-    dtype, shape = first.dtype, first.shape
-    if dtype is not _FLOAT32 and dtype is not _FLOAT64:
-        return False
-    for array in others:
-        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape or not array.flags.carray:
-            return False
-    return True
+    return (
+        type(y) is _ndarray
+        and type(x) is _ndarray
+        and y.dtype is x.dtype
+        and (x.dtype is _FLOAT32 or x.dtype is _FLOAT64)
+        and y.shape == x.shape
+        and y.flags.carray
+        and x.flags.carray
+    )
 
 
 def check_dtype(name: str, array: Any) -> np.dtype[Any]:

@@ -101,6 +101,8 @@ class MeanField:
     def fixed_point(self, sw2: float, sb2: float, q: float = 1.0) -> float:
         """The variance that the map settles at from q: 0 where it dies out, inf where it grows without end.
 
+        NaN where it has not settled after MOST_STEPS steps.
+
         Near criticality the approach is only algebraic, so steps are extrapolated (Aitken's delta squared).
         """
         for _ in range(MOST_STEPS):
@@ -115,7 +117,7 @@ class MeanField:
             curvature = second - 2 * first + q
             leap = q - (first - q) ** 2 / curvature if curvature else second
             q = leap if second / 4 < leap < 4 * second else second
-        return q
+        return math.nan
 
     def critical_point(self, sb2: float = 0.0) -> tuple[float, float]:
         """(sw2, q): the weight variance at which chi = 1 at a fixed point q of the variance map.

@@ -112,12 +112,14 @@ def dense_backward(dx: Array, dW: Array, db: Array, dy: Array, x: Array, W: Arra
 def dense_activation(activation: Activation, initializer: Initializer, fan_out: int) -> Layer:
     """The layer y = f(x W + b) over x (N, F), fused. PReLU learns its slope, one a per channel.
 
-    params W (F, fan_out), b, and a where it is learned; saved y, z, dx, dz.
+    params W (F, fan_out), b, and a where it is learned; saved y, z, dx, dz, and da, the float64 sums of a's gradient.
     """
     if fan_out < 1:
         raise ValueError(f"fan_out must be at least 1, got {fan_out}")
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
+        if len(shape) != 2:
+            raise ValueError(f"shape must be (rows, features), got {shape}")
         rows, fan_in = shape
         a = np.full(fan_out, activation.a or 0.0, dtype)
         state = trainable(
@@ -126,7 +128,7 @@ def dense_activation(activation: Activation, initializer: Initializer, fan_out: 
             **({"a": a} if activation.learns else {}),
         )
         state.saved |= {name: empty((rows, fan_out), dtype) for name in ("y", "z", "dz")}
-        state.saved |= {"dx": empty(shape, dtype), "a": state.params.get("a", a)}
+        state.saved |= {"dx": empty(shape, dtype), "a": state.params.get("a", a), "da": np.empty(fan_out)}
         return state
 
     def forward(state: State, x: Array) -> Array:
@@ -140,7 +142,7 @@ def dense_activation(activation: Activation, initializer: Initializer, fan_out: 
         accept(state, "dy", dy, saved["y"])
         x, z, y, a = saved["x"], saved["z"], saved["y"], saved["a"]
         if activation.learns:
-            parameter_gradient(activation.df_da)(grads["a"], dy, z, y, a)
+            parameter_gradient(activation.df_da)(grads["a"], saved["da"], dy, z, y, a)
         loop = _activated_backward(activation.df)
         loop(saved["dx"], grads["W"], grads["b"], saved["dz"], dy, x, state.params["W"], z, y, a)
         return saved["dx"]

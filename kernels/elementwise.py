@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 
 from kernels import loops
-from kernels.checks import DTYPES, alike, check_dtype, check_input, check_output
+from kernels.checks import alike, check_apart, check_dtype, check_input, check_output
 
 Scalar = Callable[..., Any]
 Array = np.ndarray[Any, Any]
+
+LANES = 64  # columns that a sum over everything runs in, so that it is vector code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,8 @@ class Activation:
 
     In the methods arrays are float32 or float64, of any one shape, C-contiguous; an output may be the
     very array of an input, not overlap it otherwise. a is a number, or an array of one number per
-    channel (last axis). TypeError or ValueError name the argument before anything is written.
+    channel (last axis), apart from the outputs. TypeError or ValueError name the argument before
+    anything is written.
     """
 
     name: str
@@ -50,7 +55,7 @@ class Activation:
         """y = f(x, a); y may be x."""
         if not alike(y, x):
             _check_alike({"y": y}, {"x": x})
-        parameter = self._default[x.itemsize] if a is None else self._parameter(a, x)
+        parameter = self._default if a is None else self._parameter(a, x, y=y)
         if type(parameter) is np.ndarray:
             apart = loops.forward_channels(self.f)(_rows(y), _rows(x), parameter)
         else:
@@ -62,12 +67,14 @@ class Activation:
         """dx = dy * f'(x), given y = f(x, a); dx may be dy.
 
         da, where given, gets the gradient of a learnable a, summed over everything that shares it; it
-        has the shape of a: () or (1,) for one number, (channels,) for one per channel.
+        has the shape of a: () or (1,) for one number, (channels,) for one per channel, and is apart from
+        every other array. The sums are float64, in a buffer of one number per channel or of LANES.
         """
-        if not alike(dx, dy, x, y):
+        if not (alike(dx, dy) and alike(dx, x) and alike(dx, y)):
             _check_alike({"dx": dx}, {"x": x, "dy": dy, "y": y})
-        parameter = self._default[x.itemsize] if a is None else self._parameter(a, x)
-        if da is not None:
+        parameter = self._default if a is None else self._parameter(a, x, dx=dx)
+        if da is not None and not any(loops.partly_overlaps(dx, array) for array in (dy, x, y)):
+            check_apart("da", da, dx=dx, dy=dy, x=x, y=y, a=a)
             self._parameter_gradient(da, dy, x, y, parameter)
         if type(parameter) is np.ndarray:
             loop = loops.backward_channels(self.f, self.df)
@@ -78,21 +85,26 @@ class Activation:
             raise ValueError("dx must be dy, x or y itself or not overlap it")
 
     def backward_from_output(self, dx: Array, dy: Array, y: Array, a: Any = None) -> None:
-        """dx = dy * f'(x) as frameworks compute it, from y alone; dx may be dy. Saturated tails are lost."""
+        """dx = dy * f'(x) as frameworks compute it, from y alone; dx may be dy. Saturated tails are lost.
+
+        a is one number.
+        """
         if self.df_from_output is None:
             raise ValueError(f"{self.name} has no derivative from its output alone")
-        if not alike(dx, dy, y):
+        if not (alike(dx, dy) and alike(dx, y)):
             _check_alike({"dx": dx}, {"y": y, "dy": dy})
         loop = loops.backward_from_output(self.df_from_output)
-        parameter = self._default[y.itemsize] if a is None else self._parameter(a, y)
+        parameter = self._default if a is None else self._parameter(a, y)
+        if type(parameter) is np.ndarray:
+            raise ValueError(f"a must be one number, got shape {parameter.shape}")
         if not loop(_flat(dx), _flat(dy), _flat(y), parameter):
             raise ValueError("dx must be dy or y itself or not overlap it")
 
     def forward_backward(self, y: Array, dx: Array, dy: Array, x: Array, a: Any = None) -> None:
         """y = f(x, a) and dx = dy * f'(x) in one pass; y or dx may be x or dy, but not each other."""
-        if not alike(y, dx, dy, x):
+        if not (alike(y, dx) and alike(y, dy) and alike(y, x)):
             _check_alike({"y": y, "dx": dx}, {"x": x, "dy": dy})
-        parameter = self._default[x.itemsize] if a is None else self._parameter(a, x)
+        parameter = self._default if a is None else self._parameter(a, x, y=y, dx=dx)
         if type(parameter) is np.ndarray:
             loop = loops.forward_backward_channels(self.f, self.df)
             apart = loop(_rows(y), _rows(dx), _rows(dy), _rows(x), parameter)
@@ -106,32 +118,40 @@ class Activation:
         return loops.forward(self.f)
 
     @cached_property
-    def _default(self) -> dict[int, Any]:
-        return {dtype.itemsize: dtype.type(self.a or 0.0) for dtype in DTYPES.values()}
+    def _default(self) -> float:
+        return self.a or 0.0
 
-    def _parameter(self, a: Any, x: Array) -> Any:
-        """a as a number of x's dtype, or as an array of one number per channel."""
+    def _parameter(self, a: Any, x: Array, **outputs: Array) -> Any:
+        """a as a float, or as an array of one number per channel, apart from the outputs."""
         if self.a is None:
             raise ValueError(f"{self.name} takes no parameter a")
         if isinstance(a, np.ndarray) and a.size != 1:
-            channels = x.shape[-1] if x.ndim else 1
-            check_input("a", a, x.dtype, channels)
+            check_input("a", a, x.dtype, x.shape[-1] if x.ndim else 1)
+            for name, output in outputs.items():
+                check_apart(name, output, a=a)
             return a
-        try:
-            return x.dtype.type(a.item() if isinstance(a, np.ndarray) else a)
-        except (TypeError, ValueError):
-            raise TypeError(f"a must be a number or one per channel, got {a!r}") from None
+        number = a.item() if isinstance(a, np.ndarray) else a
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"a must be a number or a numpy.ndarray of one per channel, got {a!r}")
+        return float(number)
 
     def _parameter_gradient(self, da: Array, dy: Array, x: Array, y: Array, parameter: Any) -> None:
         if self.df_da is None:
             raise ValueError(f"{self.name} has no learnable parameter for da")
+        loop = loops.parameter_gradient(self.df_da)
         if type(parameter) is np.ndarray:
             check_output("da", da, x.dtype, parameter.size)
-            rows, a = _rows, parameter
-        else:
-            check_output("da", da, x.dtype, *(() if np.ndim(da) == 0 else (1,)))
-            rows, a = (lambda array: array.reshape(-1, 1)), np.full(1, parameter)
-        loops.parameter_gradient(self.df_da)(_flat(da), rows(dy), rows(x), rows(y), a)
+            loop(da, np.empty(da.size), _rows(dy), _rows(x), _rows(y), parameter)
+            return
+        check_output("da", da, x.dtype, *(() if np.ndim(da) == 0 else (1,)))
+        rows, rest = divmod(x.size, LANES)
+        sums, a = np.zeros((2, LANES)), np.full(LANES, parameter, x.dtype)
+        for total, part, shape in (
+            (sums[0], slice(rows * LANES), (rows, LANES)),
+            (sums[1, :rest], slice(rows * LANES, None), (1, rest)),
+        ):
+            loop(total, total, *(_flat(array)[part].reshape(shape) for array in (dy, x, y)), a[: total.size])
+        da[...] = sums.sum()
 
 
 def _check_alike(outputs: dict[str, Any], inputs: dict[str, Any]) -> None:
@@ -150,4 +170,4 @@ def _flat(array: Array) -> Array:
 
 def _rows(array: Array) -> Array:
     """A view as (rows, channels)."""
-    return array.reshape(-1, array.shape[-1])
+    return array.reshape(prod(array.shape[:-1]), array.shape[-1])

@@ -24,6 +24,7 @@ class Initializer:
     mean square it is scaled to. independent: whether mean-field theory applies, which needs entries
     of mean 0 that are (nearly) independent. Where hidden_fan, the hidden size stands for the fan-in
     of every weight and bias of a recurrent layer. A bias has variance bias_variance(fan_in), uniform.
+    Methods raise ValueError unless fan_in is at least 1.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Initializer:
         return fan_in * self.variance(self._fan(fan_in, hidden), fan_out) if self.independent else math.nan
 
     def _fan(self, fan_in: int, hidden: int | None) -> int:
+        if fan_in < 1:
+            raise ValueError(f"fan_in must be at least 1, got {fan_in}")
         return hidden if self.hidden_fan and hidden is not None else fan_in
 
 

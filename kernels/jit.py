@@ -8,6 +8,7 @@ edit in an imported file nor a changed flag.
 import hashlib
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,16 @@ def _digest(target: tuple[str, str]) -> str:
     return state.hexdigest()[:16]
 
 
+def _private(folder: Path) -> Path:
+    """folder, made for us alone: Numba unpickles what it finds there. PermissionError where it is another's."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
+        raise PermissionError(f"{folder} is not ours to cache kernels in; set NUMBA_CACHE_DIR to a folder of your own")
+    folder.chmod(0o700)
+    return folder
+
+
 def _cache_base() -> Path:
     """A folder of our own in NUMBA_CACHE_DIR, else in the user's cache, else in the temporary folder."""
     if numba.config.CACHE_DIR:
@@ -57,7 +68,7 @@ def _cache_base() -> Path:
         writable = os.access(base, os.W_OK)
     except OSError:
         writable = False
-    return base if writable else Path(tempfile.gettempdir()) / f"gradfade-{os.getuid()}"
+    return base if writable else _private(Path(tempfile.gettempdir()) / f"gradfade-{os.getuid()}")
 
 
 TARGET = _target()

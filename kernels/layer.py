@@ -71,15 +71,14 @@ def trainable(**params: Array) -> State:
     return state
 
 
-def accept(state: State, name: str, array: Array, like: Array) -> Array:
-    """Check an array given to a layer and keep it as saved[name]; the same array again passes at once.
+def accept(state: State, name: str, array: Array, like: Array) -> None:
+    """Check an array given to a layer and keep it as saved[name]; the same array unchanged passes quickly.
 
     Raises TypeError or ValueError, naming the array, where its shape or dtype is not that of like.
     """
-    if state.saved.get(name) is not array:
+    if state.saved.get(name) is not array or array.shape != like.shape or array.dtype is not like.dtype:
         check_input(name, array, like.dtype, *like.shape)
         state.saved[name] = array
-    return array
 
 
 def chain(*layers: Layer) -> Layer:

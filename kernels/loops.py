@@ -1,9 +1,10 @@
 """The element-wise loop factories: forward, backward, both at once, and the gradient of the parameter.
 
 Each factory closes over plain scalar functions and is memoised by them; the parameter a is a run-time
-argument. Arrays are 1-D, a is one number; the per-channel loops take arrays as (rows, channels) and a
-as (channels,). Loops return False, having written nothing, where an output partly overlaps an array
-that is read: the same array is allowed, because element i is read before it is written.
+argument. Arrays are 1-D and a is one float64, rounded to their dtype here; the per-channel loops take
+arrays as (rows, channels) and a as (channels,). Loops return False, having written nothing, where an
+output partly overlaps an array that is read: the same array is allowed, because element i is read
+before it is written.
 """
 
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def forward(f: Scalar) -> Any:
     def loop(y, x, a):
         if partly_overlaps(y, x):
             return False
+        a = x.dtype.type(a)
         for i in range(x.size):
             store(y, i, f(load(x, i), a))
         return True
@@ -46,6 +48,7 @@ def backward(f: Scalar, df: Scalar) -> Any:
     def loop(dx, dy, x, y, a):
         if partly_overlaps(dx, dy) or partly_overlaps(dx, x) or partly_overlaps(dx, y):
             return False
+        a = x.dtype.type(a)
         for i in range(x.size):
             store(dx, i, load(dy, i) * df(load(x, i), load(y, i), a))
         return True
@@ -61,6 +64,7 @@ def backward_from_output(df: Scalar) -> Any:
     def loop(dx, dy, y, a):
         if partly_overlaps(dx, dy) or partly_overlaps(dx, y):
             return False
+        a = y.dtype.type(a)
         for i in range(y.size):
             store(dx, i, load(dy, i) * df(load(y, i), a))
         return True
@@ -78,6 +82,7 @@ def forward_backward(f: Scalar, df: Scalar) -> Any:
             return False
         if address(y) == address(dx) or partly_overlaps(y, dx):
             return False
+        a = x.dtype.type(a)
         for i in range(x.size):
             point, upstream = load(x, i), load(dy, i)
             value = f(point, a)
@@ -146,14 +151,17 @@ def forward_backward_channels(f: Scalar, df: Scalar) -> Any:
 
 @cache
 def parameter_gradient(df_da: Scalar) -> Any:
-    """Sum of dy * df/da over (rows, channels), added up in float64, into da (channels,)."""
+    """da (channels,) = sum of dy * df/da over the rows; total (channels,) is float64 and its running sums."""
 
     @kernel(name=f"{df_da.__name__}_sum")
-    def loop(da, dy, x, y, a):
+    def loop(da, total, dy, x, y, a):
+        total[:] = 0
+        for r in range(x.shape[0]):
+            dys, xs, ys = dy[r], x[r], y[r]
+            for c in range(a.size):
+                term = load(dys, c) * df_da(load(xs, c), load(ys, c), load(a, c))
+                store(total, c, load(total, c) + term)
         for c in range(a.size):
-            total = 0.0
-            for r in range(x.shape[0]):
-                total += dy[r, c] * df_da(x[r, c], y[r, c], a[c])
-            da[c] = total
+            da[c] = total[c]
 
     return loop

@@ -93,12 +93,13 @@ def rnn_forward(
     """
     dtype = check_dtype("x", x)
     _check_network(dtype, h, z, x, Wx, Wh, b)
-    inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b}
+    parameter = _slope(activation, a, b.size, dtype)
+    inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b, "a": parameter}
     check_output("h", h, dtype, *h.shape)
     check_output("z", z, dtype, *z.shape)
     check_apart("h", h, z=z, **inputs)
     check_apart("z", z, **inputs)
-    _forward(activation.f)(h, z, x, Wx, Wh, b, _slope(activation, a, b.size, dtype))
+    _forward(activation.f)(h, z, x, Wx, Wh, b, parameter)
 
 
 def rnn_backward(
@@ -125,27 +126,29 @@ def rnn_backward(
     """
     dtype = check_dtype("x", x)
     _check_network(dtype, h, z, x, Wx, Wh, b)
-    inputs = {"dy": dy, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "z": z}
+    parameter = _slope(activation, a, b.size, dtype)
+    inputs = {"dy": dy, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "z": z, "a": parameter}
     check_input("dy", dy, dtype, *z.shape)
     outputs = {"dx": (dx, x), "dWx": (dWx, Wx), "dWh": (dWh, Wh), "db": (db, b), "dh": (dh, h), "dz": (dz, z)}
     for name, (output, like) in outputs.items():
         check_output(name, output, dtype, *like.shape)
         others = {other: array for other, (array, _) in outputs.items() if other != name}
         check_apart(name, output, **others, **inputs)
-    parameter = _slope(activation, a, b.size, dtype)
     _backward(activation.df)(dx, dWx, dWh, db, dh, dz, dy, x, Wx, Wh, h, z, parameter)
 
 
 def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
     """The recurrent layer over x (T, N, F), y (T, N, hidden), from h_0 = 0; PReLU learns its slope.
 
-    params Wx, Wh, b, and a where it is learned; saved y, h, z, dx, dz and dh (T + 1, N, hidden), the
-    gradient at every step. To start elsewhere, write saved["h"][0] after init.
+    params Wx, Wh, b, and a where it is learned; saved y, h, z, dx, dz, da (the float64 sums of a's
+    gradient) and dh (T + 1, N, hidden), the gradient at every step. To start elsewhere, write saved["h"][0] after init.
     """
     if hidden < 1:
         raise ValueError(f"hidden must be at least 1, got {hidden}")
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
+        if len(shape) != 3:
+            raise ValueError(f"shape must be (steps, rows, features), got {shape}")
         steps, rows, fan_in = shape
         if steps < 1:
             raise ValueError(f"shape must have at least one time step, got {shape}")
@@ -160,7 +163,7 @@ def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
         h[0] = 0
         state.saved |= {"y": h[1:], "h": h, "dh": empty(h.shape, dtype), "dx": empty(shape, dtype)}
         state.saved |= {name: empty((steps, rows, hidden), dtype) for name in ("z", "dz")}
-        state.saved["a"] = state.params.get("a", a)
+        state.saved |= {"a": state.params.get("a", a), "da": np.empty(hidden)}
         return state
 
     def forward(state: State, x: Array) -> Array:
@@ -178,10 +181,8 @@ def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
         outputs = saved["dx"], grads["Wx"], grads["Wh"], grads["b"], dh, dz
         loop(*outputs, dy, x, params["Wx"], params["Wh"], h, z, a)
         if activation.learns:
-            flat = (-1, hidden)
-            parameter_gradient(activation.df_da)(
-                grads["a"], dh[1:].reshape(flat), z.reshape(flat), saved["y"].reshape(flat), a
-            )
+            rows = (array.reshape(-1, hidden) for array in (dh[1:], z, saved["y"]))
+            parameter_gradient(activation.df_da)(grads["a"], saved["da"], *rows, a)
         return saved["dx"]
 
     return Layer(init, forward, backward, f"rnn {hidden} {activation.name}")

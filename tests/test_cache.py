@@ -11,20 +11,47 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-EVERY_ACTIVATION = """
+# Every loop of every activation in float32, and one call of each other kind of kernel.
+EVERY_KERNEL = """
 import json
 import numpy as np
-from kernels import ACTIVATIONS
+from kernels import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
+from kernels.dense import dense_activation, dense_backward, dense_forward
 from kernels.jit import CACHE_DIR, compile_counts, compile_seconds
-x = np.linspace(-3, 3, 32, dtype=np.float32)
-dy, y, dx, both = np.ones_like(x), np.empty_like(x), np.empty_like(x), np.empty_like(x)
+from kernels.layer import residual
+from kernels.loss import mse, softmax_cross_entropy
+from kernels.probe import triad
+from kernels.recurrent import rnn
 wrong = []
-for name, activation in ACTIVATIONS.items():
-    activation.forward(y, x)
-    activation.backward(dx, dy, x, y)
-    activation.forward_backward(both, dx, dy, x)
-    if not np.allclose(y, activation.reference(x.astype(float), activation.a), atol=1e-6) or (y != both).any():
-        wrong.append(name)
+for dtype, names in (("f4", ACTIVATIONS), ("f8", ("gelu",))):
+    x = np.linspace(-3, 3, 32).astype(dtype)
+    dy, y, dx, both = np.ones_like(x), np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    for name in names:
+        activation = ACTIVATIONS[name]
+        activation.forward(y, x)
+        activation.backward(dx, dy, x, y)
+        activation.forward_backward(both, dx, dy, x)
+        if activation.df_from_output:
+            activation.backward_from_output(dx, dy, y)
+        if not np.allclose(y, activation.reference(x.astype(float), activation.a), atol=1e-6) or (y != both).any():
+            wrong.append(name)
+x, y, dx, dy = np.random.default_rng(1).standard_normal((4, 5, 3), np.float32)
+a, da, square, labels = np.full(3, 0.5, np.float32), np.zeros(3, np.float32), np.eye(3, dtype="f4"), np.zeros(5, int)
+prelu, draw, rng = ACTIVATIONS["prelu"], INITIALIZERS["he_normal"], np.random.default_rng(2)
+prelu.forward(y, x, a)
+prelu.backward(dx, dy, x, y, a, da)
+prelu.forward_backward(y, dx, dy, x, a)
+prelu.backward(dx, dy, x, y, 0.5, da[:1])
+dense_forward(y, x, square, a)
+dense_backward(dx, square.copy(), da, dy, x, square)
+for layer, inputs in ((residual(dense_activation(prelu, draw, 3)), x), (rnn(prelu, draw, 3), x[None])):
+    state = layer.init(rng, inputs.shape, inputs.dtype)
+    layer.backward(state, layer.forward(state, inputs).copy())
+softmax_cross_entropy(dy, y, labels)
+mse(dy, y, x)
+for optimizer in OPTIMIZERS.values():
+    optimizer.make([x], [dy], 0.1)()
+triad(dx[0], y[0], x[0])
 hits, misses = compile_counts()
 print(json.dumps(dict(hits=hits, misses=misses, wrong=wrong, folder=str(CACHE_DIR), seconds=compile_seconds())))
 """
@@ -41,7 +68,7 @@ def run(code, cache, source=ROOT, **environment):
 
 
 def test_second_process_compiles_nothing(tmp_path):
-    first, second = run(EVERY_ACTIVATION, tmp_path), run(EVERY_ACTIVATION, tmp_path)
+    first, second = run(EVERY_KERNEL, tmp_path), run(EVERY_KERNEL, tmp_path)
     assert first["wrong"] == second["wrong"] == []
     assert first["misses"] > 0
     assert second["misses"] == 0
@@ -52,7 +79,7 @@ def test_second_process_compiles_nothing(tmp_path):
 def test_editing_an_imported_file_compiles_all_again(tmp_path):
     source = tmp_path / "source"
     shutil.copytree(ROOT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
-    code = EVERY_ACTIVATION.replace("ACTIVATIONS.items()", "list(ACTIVATIONS.items())[:3]")
+    code = EVERY_KERNEL.replace('("f4", ACTIVATIONS)', '("f4", list(ACTIVATIONS)[:3])')
     first = run(code, tmp_path, source)
     vecmath = source / "kernels" / "vecmath.py"
     vecmath.write_text(vecmath.read_text() + "\n# edited\n")

@@ -87,6 +87,11 @@ def test_fixed_points():
         assert field(name).next_variance(q, sw2, sb2) == pytest.approx(q, rel=1e-10)
 
 
+def test_a_variance_that_has_not_settled_is_not_a_number(monkeypatch):
+    monkeypatch.setattr("kernels.critical.MOST_STEPS", 2)
+    assert math.isnan(field("tanh").fixed_point(1.5, 0.0))
+
+
 def test_critical_points():
     assert field("relu").critical_point()[0] == pytest.approx(2.0, rel=1e-12)
     assert all(math.isnan(value) for value in field("relu").critical_point(0.1))

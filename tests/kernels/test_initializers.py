@@ -57,6 +57,14 @@ def test_a_seed_makes_the_same_weights_in_both_dtypes(name):
     assert name == "constant" or not np.array_equal(double, other)
 
 
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_a_layer_without_inputs_is_refused(rng, name):
+    rule = INITIALIZERS[name]
+    for call in (lambda: rule.draw(rng, 0, 5, np.dtype("f4")), lambda: rule.bias(rng, 0, 5, np.dtype("f4"))):
+        with pytest.raises(ValueError, match="fan_in must be at least 1, got 0"):
+            call()
+
+
 @pytest.mark.parametrize("shape", [*SHAPES, (64, 64), (1, 5)])
 def test_orthogonal(rng, shape):
     weights = INITIALIZERS["orthogonal"].draw(rng, *shape, np.dtype(np.float64))

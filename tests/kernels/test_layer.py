@@ -106,6 +106,21 @@ def test_a_recurrent_step_allocates_nothing(rng, dtype, peak_bytes):
     assert peak_bytes(lambda: (layer.forward(state, x), layer.backward(state, dy))) < 4000
 
 
+def test_an_array_that_was_good_is_checked_again(rng):
+    """An array can change its shape between two calls."""
+    layer = dense("tanh", 4)
+    state = layer.init(rng, (2, 3), DOUBLE)
+    x, dy = np.zeros((2, 3)), np.zeros((2, 4))
+    layer.forward(state, x)
+    layer.backward(state, dy)
+    x.resize((1, 3), refcheck=False)
+    with pytest.raises(ValueError, match=r"x must have shape \(2, 3\), got \(1, 3\)"):
+        layer.forward(state, x)
+    dy.resize((1, 4), refcheck=False)
+    with pytest.raises(ValueError, match=r"dy must have shape \(2, 4\), got \(1, 4\)"):
+        layer.backward(state, dy)
+
+
 def test_saved_bytes_count_each_memory_once(rng):
     network = repeat(dense("tanh", 4), 2)
     state = network.init(rng, (3, 4), DOUBLE)

@@ -1,9 +1,12 @@
 import math
+import platform
+import re
 
 import numpy as np
 import pytest
 
-from kernels import reference
+from kernels import loss, reference
+from kernels.jit import assembly
 from kernels.loss import mse, softmax_cross_entropy
 
 
@@ -53,7 +56,33 @@ def test_mse_is_the_reference(rng, dtype, close, shape):
     close(dy, gradient)
 
 
-@pytest.mark.parametrize("labels", [[0, 3], [-1, 0]])
+def test_cross_entropy_keeps_small_probabilities(dtype):
+    """e^-80 relative to 1, and in float64 e^-700: subnormal numbers and their neighbours are not lost."""
+    small = -80.0 if dtype == np.float32 else -700.0
+    logits, dlogits = np.array([[0.0, small, -np.inf]], dtype), np.empty((1, 3), dtype)
+    assert softmax_cross_entropy(dlogits, logits, np.array([0])) == pytest.approx(0, abs=1e-30)
+    np.testing.assert_allclose(dlogits[0], [0, math.exp(small), 0], rtol=4 * np.finfo(dtype).eps)
+    assert softmax_cross_entropy(dlogits, logits, np.array([1])) == pytest.approx(-small, rel=1e-7)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_cross_entropy_passes_nan_on(dtype, place):
+    logits, dlogits = np.array([[1.0, 5.0, 3.0]], dtype), np.empty((1, 3), dtype)
+    logits[0, place] = np.nan
+    assert math.isnan(softmax_cross_entropy(dlogits, logits, np.array([1])))
+    assert np.isnan(dlogits).all()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
+def test_the_powers_are_vector_code():
+    logits = np.zeros((2, 3), np.float32)
+    softmax_cross_entropy(np.empty_like(logits), logits, np.zeros(2, np.int64))
+    code = assembly(loss._softmax_cross_entropy, "float32")
+    assert len(re.findall(r"\bvf(?:n?m(?:add|sub))\d+ps\b|\bmulps\b", code)) > 10
+    assert not re.search(r"\bexpf?\b", code)
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [np.iinfo(np.int64).min, 0], [0, np.iinfo(np.int64).max]])
 def test_a_label_out_of_range_writes_nothing(labels):
     dlogits = np.full((2, 3), 7.0)
     with pytest.raises(ValueError, match="labels must be between 0 and 2"):
@@ -63,10 +92,12 @@ def test_a_label_out_of_range_writes_nothing(labels):
 
 def test_wrong_arguments_are_named():
     logits = np.zeros((2, 3))
-    with pytest.raises(TypeError, match="labels must be int64, got float64"):
-        softmax_cross_entropy(np.zeros((2, 3)), logits, np.zeros(2))
-    with pytest.raises(ValueError, match=r"labels must have shape \(2\), got \(3,\)"):
-        softmax_cross_entropy(np.zeros((2, 3)), logits, np.zeros(3, np.int64))
+    for kind in ("float64", "int32", "uint64", ">i8", "bool"):
+        with pytest.raises(TypeError, match="labels must be int64, got"):
+            softmax_cross_entropy(np.zeros((2, 3)), logits, np.zeros(2, kind))
+    for shape in ((3,), (1,), (), (2, 1)):
+        with pytest.raises(ValueError, match=r"labels must have shape \(2\), got"):
+            softmax_cross_entropy(np.zeros((2, 3)), logits, np.zeros(shape, np.int64))
     with pytest.raises(ValueError, match="dlogits must not share memory with logits"):
         softmax_cross_entropy(logits, logits, np.zeros(2, np.int64))
     with pytest.raises(ValueError, match=r"logits must not be empty, got shape \(0, 3\)"):

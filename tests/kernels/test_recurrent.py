@@ -82,6 +82,8 @@ def test_no_time_step_leaves_the_initial_state(rng, dtype):
     np.testing.assert_array_equal(h, initial)
     with pytest.raises(ValueError, match=r"shape must have at least one time step, got \(0, 2, 3\)"):
         rnn(ACTIVATIONS["tanh"], LECUN, 4).init(rng, (0, 2, 3), dtype)
+    with pytest.raises(ValueError, match=r"shape must be \(steps, rows, features\), got \(2, 3\)"):
+        rnn(ACTIVATIONS["tanh"], LECUN, 4).init(rng, (2, 3), dtype)
 
 
 def test_framework_default_scales_every_weight_by_the_hidden_size(rng):
@@ -114,6 +116,21 @@ def test_rnn_forward_names_the_wrong_argument(change, error, message):
     }
     with pytest.raises(error, match=message):
         rnn_forward(**arguments | change)
+
+
+def test_no_output_may_share_memory_with_the_parameter(rng):
+    x, Wx, Wh, b, h, z = network(rng, np.float64, 4, 2, 3, 6)
+    activation = ACTIVATIONS["prelu"]
+    with pytest.raises(ValueError, match="z must not share memory with a"):
+        rnn_forward(h, z, x, Wx, Wh, b, activation, z[0, 0])
+    with pytest.raises(ValueError, match="h must not share memory with a"):
+        rnn_forward(h, z, x, Wx, Wh, b, activation, h[0, 0])
+    outputs = {"dx": x, "dWx": Wx, "dWh": Wh, "db": b, "dh": h, "dz": z}
+    outputs = {name: np.zeros_like(like) for name, like in outputs.items()}
+    for name, output in outputs.items():
+        a = output.reshape(-1)[:6]
+        with pytest.raises(ValueError, match=f"{name} must not share memory with a"):
+            rnn_backward(*outputs.values(), np.zeros_like(z), x, Wx, Wh, b, h, z, activation, a)
 
 
 @pytest.mark.parametrize("index", range(6))
