@@ -1,99 +1,98 @@
 """gradfade's command line; wiring only."""
 
 import logging
+import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+# Importing takes a second or two, in which Ctrl-C would show a traceback; main() puts Python's handler back.
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
+import pandas as pd
 import typer
 
+from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
-from suites.errors import UserError
+from reports.options import (
+    Activations,
+    Architectures,
+    Batch,
+    DType,
+    Format,
+    Initializers,
+    KeptOut,
+    Names,
+    Out,
+    Profile,
+    Rows,
+    Seed,
+    Seeds,
+    Width,
+)
+from reports.tables import emit
+from suites import summary
+from suites.environment import version
+from suites.errors import UserError, known
+from suites.experiment import EXPERIMENTS
+from suites.results import Run, new_folder
 
-# Suites that `run` leaves out: attenuation is measured by its experiments, peers need other packages.
-NOT_IN_RUN = ("attenuation", "peers")
+# What takes longest to import (pytest, seaborn, scikit-learn) is imported by the commands that need it.
+
+FAILED, USER_ERROR, NOTHING_MEASURED = 1, 2, 10
 # Columns of a benchmark that fit a terminal; the other formats have all.
 SHOWN = ["benchmark", "ns_per_element", "gb_per_s", "gflop_per_s", "fraction_of_limit", "limit"]
-FAILED, USER_ERROR, NOTHING_MEASURED = 1, 2, 10
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
 app.add_typer(attenuate, name="attenuate")
 
 
-class Format(StrEnum):
-    """How a table is printed."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-
-
-class Profile(StrEnum):
-    """How much is measured."""
-
-    quick = "quick"
-    full = "full"
-
-
-Names = list[str]
-Out = Annotated[Path | None, typer.Option("--out", help="Results folder. Default: a new one below results/.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the table is printed.")]
-ProfileOption = Annotated[Profile, typer.Option("--profile", help="quick: about two minutes; full: everything.")]
-Seed = Annotated[int, typer.Option("--seed", help="First seed.")]
-Seeds = Annotated[int, typer.Option("--seeds", help="Number of seeds.")]
-Activations = Annotated[Names, typer.Option("--activation", help="Name; may be repeated.")]
-Architectures = Annotated[Names, typer.Option("--architecture", help="Name; may be repeated.")]
-Initializers = Annotated[Names, typer.Option("--init", help="Name of an initialiser; may be repeated.")]
-Width = Annotated[int, typer.Option("--width", help="Units per layer.")]
-Batch = Annotated[int, typer.Option("--batch", help="Samples.")]
-DType = Annotated[str, typer.Option("--dtype", help="float32 or float64.")]
-Rows = Annotated[bool, typer.Option("--rows", help="Print every measured row instead of a summary.")]
-
-
-def timed(suites: Names, profile: Profile, seed: int, out: Path, select: str = "", more: bool = False) -> int:
+def timed(suites: Names, profile: str, seed: int, out: Path, select: str = "", more: bool = False) -> int:
     """Run benchmarks with a bar; how many failed, each with its reason on standard error."""
     from suites import benchmarks
 
     with progress_bar("benchmarks") as progress:
-        failures = benchmarks.run(suites, profile.value, seed, out, select, more, progress)
+        failures = benchmarks.run(suites, profile, seed, out, select, more, progress)
     for name, reason in failures.items():
         notes.print(f"gradfade: benchmark failed: {name}: {reason}")
     return len(failures)
 
 
-def measured(name: str, grid: dict[str, Any], out: Path | None) -> Any:
-    """The table of one experiment's grid, kept in the results folder out where one is given."""
+def measured(experiment: str, out: Path | None, grid: dict[str, Any]) -> pd.DataFrame:
+    """The rows of one experiment's grid, kept in the results folder out where one is given."""
     from suites.sweep import sweep
 
-    with progress_bar(name) as progress:
-        return sweep(name, out=out, progress=progress, **grid)
+    with progress_bar(experiment) as progress:
+        return sweep(experiment, out=out, progress=progress, **grid)
+
+
+def survival(experiment: str, out: Path | None, rows: bool, format: str, **grid: Any) -> None:
+    """Measure an experiment on attenuation and print its summary or its rows."""
+    table = measured(experiment, out, grid)
+    emit(table if rows else summary.attenuation(table, experiment), format)
 
 
 @app.command()
-def run(profile: ProfileOption = Profile.quick, out: Out = None, seed: Seed = 0) -> None:
+def run(profile: Profile = "quick", out: Out = None, seed: Seed = 0) -> None:
     """The main job: cost and gradient survival of every activation, training, and the report."""
     from reports.page import render
     from suites import benchmarks, profiles
-    from suites.experiment import EXPERIMENTS
-    from suites.results import Run
 
-    cells = profiles.cells(profile.value, seed)
-    results = Run.create(out, {"profile": profile.value, "seed": seed})
+    cells = profiles.cells(profile, seed)
+    results = Run.create(out, {"command": "run", "profile": profile, "seed": seed})
     if results.resumed:
         notes.print(f"{results.folder} holds an unfinished run of this configuration: resumed")
     try:
-        costs = [name for name in benchmarks.SUITES if name not in NOT_IN_RUN]
-        failed = timed(costs, profile, seed, results.folder, more=True)
+        failed = timed(benchmarks.COSTS, profile, seed, results.folder, more=True)
         for name, these in cells.items():
             with progress_bar(name) as progress:
                 EXPERIMENTS[name].run(these, results, progress=progress)
         results.finish()
+        typer.echo(render(results.folder))
     except KeyboardInterrupt:
         notes.print(f"interrupted; gradfade report {results.folder} shows what was measured")
         raise
-    typer.echo(render(results.folder))
     if failed:
         raise typer.Exit(FAILED)
 
@@ -102,95 +101,91 @@ def run(profile: ProfileOption = Profile.quick, out: Out = None, seed: Seed = 0)
 def bench(
     suites: Annotated[Names | None, typer.Argument(help="Suites, such as activations or dense. Default: all.")] = None,
     select: Annotated[str, typer.Option("-k", help="Only benchmarks whose names match, as in pytest.")] = "",
-    profile: ProfileOption = Profile.quick,
+    profile: Profile = "quick",
     out: Out = None,
     seed: Seed = 0,
-    format: FormatOption = Format.table,
+    format: Format = "table",
 ) -> None:
     """Time kernels, layers and training steps; every result is checked before it is timed."""
     from reports.load import load
-    from reports.tables import emit
     from suites.benchmarks import SUITES
-    from suites.results import new_folder
 
     folder = out or new_folder()
-    failed = timed(suites or list(SUITES), profile, seed, folder, select)
+    try:
+        failed = timed(suites or list(SUITES), profile, seed, folder, select)
+    except KeyboardInterrupt:
+        notes.print(f"interrupted; what was measured is in {folder}")
+        raise
     cost = load(folder)["cost"]
-    emit(cost.reindex(columns=SHOWN) if format is Format.table else cost, format)
+    emit(cost.reindex(columns=SHOWN) if format == "table" else cost, format)
     notes.print(f"results: {folder}")
     if failed:
         raise typer.Exit(FAILED)
 
 
-def summarise(name: str, grid: dict[str, Any], out: Path | None, rows: bool, format: Format) -> None:
-    """Measure an experiment on attenuation and print its summary or its rows."""
-    from reports.tables import emit
-    from suites import summary
-
-    table = measured(name, grid, out)
-    emit(table if rows else summary.attenuation(table, name), format)
-
-
 @attenuate.command("depth")
 def attenuate_depth(
-    architecture: Architectures = ["plain"],  # noqa: B006
-    activation: Activations = ["tanh"],  # noqa: B006
-    init: Initializers = ["xavier_normal"],  # noqa: B006
-    depth: Annotated[int, typer.Option("--depth", help="Layers.")] = 50,
+    context: typer.Context,
+    architectures: Architectures = ["plain"],  # noqa: B006
+    activations: Activations = ["tanh"],  # noqa: B006
+    initializers: Initializers = ["xavier_normal"],  # noqa: B006
+    depth: Annotated[int, typer.Option(help="Layers.")] = 50,
     width: Width = 256,
     batch: Batch = 32,
     seeds: Seeds = 8,
     seed: Seed = 0,
     dtype: DType = "float32",
-    out: Out = None,
+    out: KeptOut = None,
     rows: Rows = False,
-    format: FormatOption = Format.table,
+    format: Format = "table",
 ) -> None:
     """Across depth: one backward pass through a deep network per seed."""
-    grid = {"architectures": architecture, "activations": activation, "initializers": init, "depth": depth}
-    grid |= {"width": width, "batch": batch, "seeds": seeds, "seed": seed, "dtype": dtype}
-    summarise("depth", grid, out, rows, format)
+    survival("depth", **context.params)
 
 
 @attenuate.command("time")
 def attenuate_time(
-    architecture: Architectures = ["rnn"],  # noqa: B006
-    activation: Activations = ["tanh"],  # noqa: B006
-    init: Initializers = ["xavier_normal"],  # noqa: B006
-    length: Annotated[int, typer.Option("--length", help="Time steps.")] = 100,
+    context: typer.Context,
+    architectures: Architectures = ["rnn"],  # noqa: B006
+    activations: Activations = ["tanh"],  # noqa: B006
+    initializers: Initializers = ["xavier_normal"],  # noqa: B006
+    length: Annotated[int, typer.Option(help="Time steps.")] = 100,
     width: Width = 256,
     batch: Batch = 32,
-    inputs: Annotated[int, typer.Option("--inputs", help="Features of the input.")] = 10,
+    inputs: Annotated[int, typer.Option(help="Features of the input.")] = 10,
     seeds: Seeds = 8,
     seed: Seed = 0,
     dtype: DType = "float32",
-    out: Out = None,
+    out: KeptOut = None,
     rows: Rows = False,
-    format: FormatOption = Format.table,
+    format: Format = "table",
 ) -> None:
     """Across time: one backward pass through an unrolled cell per seed."""
-    grid = {"architectures": architecture, "activations": activation, "initializers": init, "length": length}
-    grid |= {"width": width, "batch": batch, "inputs": inputs, "seeds": seeds, "seed": seed, "dtype": dtype}
-    summarise("time", grid, out, rows, format)
+    survival("time", **context.params)
 
 
 @app.command()
 def train(
-    activation: Annotated[Names | None, typer.Option(help="Name; may be repeated. Default: all.")] = None,
-    init: Annotated[str, typer.Option("--init", help="Name of an initialiser.")] = "he_normal",
+    activations: Annotated[
+        Names | None, typer.Option("--activation", help="Name; may be repeated. Default: all.")
+    ] = None,
+    initializer: Annotated[str, typer.Option("--init", help="Name of an initialiser.")] = "he_normal",
+    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 20,
     seeds: Seeds = 3,
     seed: Seed = 0,
-    out: Out = None,
+    out: KeptOut = None,
     rows: Rows = False,
-    format: FormatOption = Format.table,
+    format: Format = "table",
 ) -> None:
-    """Train a network of dense layers per activation on handwritten digits."""
-    from kernels import ACTIVATIONS
-    from reports.summary import training
-    from reports.tables import emit
+    """Train a network of dense layers per activation on handwritten digits.
 
-    grid = {"activations": activation or list(ACTIVATIONS), "initializers": [init], "seeds": seeds, "seed": seed}
-    table = measured("training", grid, out)
+    Prints a row per activation: name, the configuration, final test accuracy with its 95 % interval, seconds per
+    step, steps and seconds to the target accuracy, and how many seeds reached it.
+    """
+    from reports.summary import training
+
+    grid = {"activations": activations or list(ACTIVATIONS), "initializers": [initializer], "epochs": epochs}
+    table = measured("training", out, grid | {"seeds": seeds, "seed": seed})
     emit(table if rows else training(table), format)
 
 
@@ -207,12 +202,12 @@ def compare(
     a: Annotated[Path, typer.Argument(help="Results folder, or a JSON file that pytest-benchmark saved.")],
     b: Annotated[Path, typer.Argument(help="The other one.")],
     fail_over: Annotated[str | None, typer.Option(help="Exit 1 if a benchmark is slower by more: 10%.")] = None,
-    format: Annotated[str, typer.Option("--format", help="table, markdown, csv or json.")] = "table",
+    format: Format = "table",
 ) -> None:
     """Put two runs side by side: B against A."""
     from reports import compare as comparing
 
-    threshold = comparing.threshold(fail_over) if fail_over else None
+    threshold = None if fail_over is None else comparing.threshold(fail_over)
     comparison = comparing.compare(comparing.read_side(a), comparing.read_side(b), threshold)
     comparing.show(comparison, format)
     if comparison.status is comparing.Status.SLOWER:
@@ -226,10 +221,9 @@ def compare(
 @app.command()
 def doctor(
     clear_cache: Annotated[bool, typer.Option("--clear-cache", help="Delete the compiled kernels on disk.")] = False,
-    format: FormatOption = Format.table,
+    format: Format = "table",
 ) -> None:
     """The environment, the kernel cache and the limits of this machine."""
-    from reports.tables import emit
     from suites import doctor as examination
 
     if clear_cache:
@@ -241,17 +235,11 @@ def doctor(
 @app.command("list")
 def list_names(
     kind: Annotated[str | None, typer.Argument(help="Such as activations. Default: all.")] = None,
-    format: FormatOption = Format.table,
+    format: Format = "table",
 ) -> None:
     """The names that can be given to the other commands."""
-    import pandas as pd
-
-    from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
     from reports.figures import FIGURES
-    from reports.tables import emit
     from suites.benchmarks import SUITES
-    from suites.errors import known
-    from suites.experiment import EXPERIMENTS
 
     tables: dict[str, Any] = {"activations": ACTIVATIONS, "initializers": INITIALIZERS, "architectures": ARCHITECTURES}
     tables |= {"optimizers": OPTIMIZERS, "experiments": EXPERIMENTS, "figures": FIGURES, "suites": SUITES}
@@ -262,8 +250,6 @@ def list_names(
 
 def print_version(wanted: bool) -> None:
     """Print the version and stop, where it is wanted."""
-    from suites.environment import version
-
     if wanted:
         typer.echo(f"gradfade {version()}")
         raise typer.Exit
@@ -279,7 +265,12 @@ def common(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 what was checked failed, 2 the user's mistake, 130 interrupted."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 what was checked failed, 2 the user's mistake, 10 nothing to compare, 130 interrupted.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any filter
     logging.basicConfig(level=logging.INFO, format="gradfade: %(message)s", stream=sys.stderr)
     try:
         sys.exit(app(standalone_mode=False))
@@ -288,6 +279,10 @@ def main() -> None:
         notes.print(message if "\n" in message else f"gradfade: {message}")
     except UserError as error:
         notes.print(f"gradfade: {error}")
+    except MemoryError as error:
+        notes.print(f"gradfade: not enough memory: {error}")
+    except OSError as error:
+        notes.print(f"gradfade: {error.filename or 'cannot write'}: {error.strerror}")
     sys.exit(USER_ERROR)
 
 

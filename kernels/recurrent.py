@@ -77,6 +77,10 @@ def _check_network(dtype: DType, h: Array, z: Array, x: Array, Wx: Array, Wh: Ar
 
 def _slope(activation: Activation, a: Array | None, hidden: int, dtype: DType) -> Array:
     """The activation's parameter, one per unit."""
+    if not isinstance(activation, Activation):
+        raise TypeError(f"activation must be a row of ACTIVATIONS, got {type(activation).__name__}")
+    if activation.a is None and a is not None:
+        raise ValueError(f"a is given, but {activation.name} takes no parameter")
     if a is None:
         return np.full(hidden, activation.a or 0.0, dtype)
     check_input("a", a, dtype, hidden)

@@ -59,11 +59,11 @@ def sigmoid(x, a):
 
 @scalar
 def sigmoid_derivative(x, y, a):
-    """y (1 - y) below 0, where nothing cancels, else E y^2, E = e^-x."""
+    """y (1 - y) below 1, where nothing cancels that matters, else E y^2, E = e^-x."""
     T = type(x)
     p, scale = exp_parts_of_cut(-cut(abs(x)), T(EXACT))
     square = y * y
-    return y * (T(1) - y) if x < 0 else unscale(fma(p, square, square) * scale)
+    return y * (T(1) - y) if x < 1 else unscale(fma(p, square, square) * scale)
 
 
 @scalar

@@ -5,8 +5,6 @@ import pandas as pd
 
 from reports.words import listed, number, percent, several, signed
 
-KEEPS = 0.02  # decades per layer: a factor of ten in 50 layers
-
 
 def answer(ranking: pd.DataFrame) -> list[str]:
     """Sentences about summary.ranking, those that its columns allow."""
@@ -15,18 +13,22 @@ def answer(ranking: pd.DataFrame) -> list[str]:
 
 
 def _names(rows: pd.DataFrame) -> str:
-    return listed(list(rows.activation), most=21)
+    return listed(list(rows.activation), most=len(rows))
+
+
+def _kept(rows: pd.DataFrame) -> pd.Series:
+    """Which carry a gradient through all layers within a factor of ten."""
+    return rows.total_decades.abs() <= 1
 
 
 def _gradient(ranking: pd.DataFrame) -> str:
     known = ranking[ranking.decades_per_layer.notna()]
     if known.empty:
         return ""
-    kept = known[known.decades_per_layer.abs() <= KEEPS]
-    lost = known[known.decades_per_layer < -KEEPS]
-    grown = known[known.decades_per_layer > KEEPS]
+    kept, lost, grown = known[_kept(known)], known[known.total_decades < -1], known[known.total_decades > 1]
+    depths = " or ".join(str(depth) for depth in sorted(known.depth.unique()))
     text = f"Each with the initialiser that suits it best, {len(kept)} of {several(len(known), 'activation')} carry a "
-    text += f"gradient through 50 layers within a factor of ten{': ' * bool(len(kept))}{_names(kept)}."
+    text += f"gradient through {depths} layers within a factor of ten{': ' * bool(len(kept))}{_names(kept)}."
     if len(lost):
         worst = lost.loc[lost.decades_per_layer.idxmin()]
         text += f" {len(lost)} lose more, most of all {worst.activation} ({signed(worst.decades_per_layer)} per layer)."
@@ -42,7 +44,7 @@ def _cost(ranking: pd.DataFrame) -> str:
         f"Forward and backward, {first.activation} is the cheapest at {number(first.ns_per_element)} ns per element "
         f"and {last.activation} the dearest at {number(last.ns_per_element)} ns."
     )
-    kept = known[known.decades_per_layer.abs() <= KEEPS]
+    kept = known[_kept(known)]
     if len(kept):
         best = kept.iloc[0]
         text += f" Cheapest of those that keep the gradient: {best.activation} ({number(best.ns_per_element)} ns)."

@@ -1,12 +1,14 @@
 """What a person at a terminal sees beside the results: notes and progress, on standard error."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-notes = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+# The very stream: benchmarks run with standard error redirected, and progress must still be seen.
+notes = Console(file=sys.stderr, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

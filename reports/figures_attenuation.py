@@ -12,7 +12,7 @@ from reports.load import Tables
 from reports.style import INK, Look, arrange, looks, panels, slanted_names
 from reports.summary import label, survival
 from reports.words import listed, number, power, several, signed
-from suites.summary import CONFIGURATION, FACTORS, attenuation
+from suites.summary import CONFIGURATION, FACTORS, attenuation, centre
 
 POINTS = 200  # positions drawn of one curve, its ends included
 WIDE = 6  # columns of a heat map beyond which two of them stand below each other
@@ -63,7 +63,10 @@ def draw_time(data: pd.DataFrame) -> Canvas:
 
 
 def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look) -> None:
-    """Measured line with its interval, prediction dashed; a triangle on the frame where it reaches 0 or overflows."""
+    """Measured line with its interval, prediction dashed; a triangle on the frame where it reaches 0 or overflows.
+
+    For one sample a grey band has 95 % of what theory expects of single networks.
+    """
     finite = curve[np.isfinite(curve.measured)]
     every = max(1, len(curve) // 5)
     ax.plot(
@@ -72,7 +75,8 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look) -> None:
     )  # fmt: skip
     ax.fill_between(finite.position, finite.low, finite.high, color=look.colour, alpha=0.25, linewidth=0)
     band = curve[curve.predicted_sd.notna()]
-    ends = [band.predicted + side * 1.96 * band.predicted_sd for side in (-1, 1)]
+    middle = centre(band.predicted, band.predicted_sd)
+    ends = [middle + side * 1.96 * band.predicted_sd for side in (-1, 1)]
     ax.fill_between(band.position, *ends, color=INK, alpha=0.1, linewidth=0)
     ax.plot(curve.position, curve.predicted, color=INK, linestyle=DASHED, linewidth=0.8)
     for marker, height, lost in (("v", 0.03, curve.measured == -np.inf), ("^", 0.97, curve.measured == np.inf)):
@@ -144,8 +148,8 @@ def draw_heat(data: pd.DataFrame) -> Canvas:
         texts = table.map(lambda value: "lost" if value == -np.inf else signed(value, 3))
         shown = table.replace({-np.inf: -10.0, np.inf: 10.0})
         sns.heatmap(
-            shown, ax=ax, cmap="RdBu", norm=SymLogNorm(0.005, vmin=-1, vmax=1), annot=texts, fmt="", cbar=False,
-            annot_kws={"size": 7.5}, linewidths=0.5,
+            shown, ax=ax, cmap="RdBu", norm=SymLogNorm(0.005, vmin=-1, vmax=1), vmin=-1, vmax=1, annot=texts, fmt="",
+            cbar=False, annot_kws={"size": 7.5}, linewidths=0.5,
         )  # fmt: skip
         slanted_names(ax)
     return arrange(figure)

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from reports.answer import KEEPS
 from reports.load import Tables
 from reports.style import MUTED, ROW, arrange, label_right, looks, panels, plain_numbers
 from reports.summary import best, element_cost
 from reports.words import number, several
 from suites.summary import FACTORS, attenuation
+
+KEEPS = 0.02  # decades per layer or step: a factor of ten in 50
 
 
 def tradeoff_data(run: Tables) -> pd.DataFrame:
@@ -57,10 +58,10 @@ def tradeoff_finding(data: pd.DataFrame) -> str:
     rows = data[(data.panel == panel) & data.decades.notna()]
     kept = rows[rows.decades.abs() <= KEEPS].sort_values("ns_per_element", kind="stable")
     if kept.empty:
-        return f"No activation of this run keeps its gradient within a fiftieth of a decade {per}."
+        return f"No activation of this run keeps its gradient within {KEEPS:g} decades {per}."
     first, last = kept.iloc[0], rows.loc[rows.decades.idxmin()]
     return (
-        f"{several(len(kept), 'activation')} of {len(rows)} lose or gain at most a fiftieth of a decade {per}; "
+        f"{several(len(kept), 'activation')} of {len(rows)} lose or gain at most {KEEPS:g} decades {per}; "
         f"the cheapest is {first.activation} at {number(first.ns_per_element)} ns per element. {last.activation} loses "
         f"most ({number(last.decades)} {panel}) and costs {number(last.ns_per_element)} ns."
     )

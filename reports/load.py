@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
+from reports.words import several
+from suites import journal
 from suites.errors import UserError
+from suites.results import CELLS, COST, JOURNAL, RECORD
 from suites.schema import SCHEMA, merge
 
-ENVIRONMENT, COST, JOURNAL, CELLS = "environment.json", "cost.json", "cost.jsonl", "cells"
 # What a benchmark's extra_info may say; absent fields are null.
 FACTS = [
     "op", "activation", "direction", "shape", "n", "dtype", "level",
@@ -27,7 +29,7 @@ class Tables:
 
     Columns activation and initializer are categorical, with the run's names in one order for all tables. session
     is what the benchmarks' session tells of itself (limits probed, compile time). notes says in sentences what is
-    unfinished.
+    unfinished, left out or of mixed origin.
     """
 
     folder: Path
@@ -49,44 +51,51 @@ class Tables:
 def load(folder: Path) -> Tables:
     """The tables of a results folder; whatever an interrupted or partial run lacks is simply not there.
 
+    Of an unfinished run the journal of benchmarks and the cells count, which are never older than the whole files.
+
     Raises:
-        UserError: folder is missing or no results folder, or one of its files is truncated or foreign.
+        UserError: folder is missing or no results folder, or one of its files is truncated or foreign; a cell that
+            cannot be read is left out, with a note.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give a results folder, which `gradfade run` makes")
-    files = {path.stem: [path] for path in sorted(folder.glob("*.parquet"))}
-    unfinished = {
-        cells.name: sorted(cells.glob("*.parquet"))
-        for cells in sorted((folder / CELLS).glob("*"))
-        if cells.is_dir() and cells.name not in files
-    }
-    files |= {name: cells for name, cells in unfinished.items() if cells}
-    tables = {name: merge([read_rows(path) for path in paths]) for name, paths in files.items()}
-    cost = _cost(folder)
+    environment = read_object(folder / RECORD) if (folder / RECORD).exists() else {}
+    finished = bool(environment.get("finished"))
+    notes = [] if finished else ["This run did not finish; what it had measured is shown."]
+    tables = {} if finished else _cells(folder, notes)
+    tables |= {path.stem: read_rows(path) for path in sorted(folder.glob("*.parquet")) if path.stem not in tables}
+    cost = read_object(folder / COST) if (folder / COST).exists() else {}
+    if not finished and (folder / JOURNAL).exists():
+        cost["benchmarks"] = journal.read(folder / JOURNAL)
     if cost:
         tables["cost"] = cost_table(cost, folder / COST)
-    environment = read_object(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
     if not tables and not environment:
-        raise UserError(f"{folder}: not a results folder; one has {ENVIRONMENT}, {COST} or *.parquet")
-    notes = ["This run did not finish; what it had measured is shown."] if not environment.get("finished") else []
-    notes += [f"{name}: only {len(cells)} configurations, those measured so far." for name, cells in unfinished.items()]
+        raise UserError(f"{folder}: not a results folder; one has {RECORD}, {COST} or *.parquet")
+    notes += [_resumed(time, changes) for time, changes in environment.get("resumed", {}).items()]
     for column in ("activation", "initializer"):
         _share_categories(tables, column)
     return Tables(folder, environment, tables, cost.get("gradfade", {}), notes)
 
 
-def _cost(folder: Path) -> dict[str, Any]:
-    """The object in cost.json; from the journal of finished benchmarks where a session ended before writing it."""
-    if (folder / COST).exists():
-        return read_object(folder / COST)
-    journal = folder / JOURNAL
-    if not journal.exists():
-        return {}
-    lines = journal.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    try:
-        return {"benchmarks": [json.loads(line) for line in lines if line.endswith("\n")]}  # the last may be torn
-    except ValueError as error:
-        raise UserError(f"{journal}: damaged ({error})") from None
+def _cells(folder: Path, notes: list[str]) -> dict[str, pd.DataFrame]:
+    """The table of every experiment that has readable cells, in the order of measurement; notes says how many."""
+    tables = {}
+    for cells in sorted((folder / CELLS).glob("*/")):
+        read = []
+        for path in sorted(cells.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns):
+            try:
+                read.append(read_rows(path))
+            except UserError as error:
+                notes.append(f"{error}; left out.")
+        if read:
+            tables[cells.name] = merge(read)
+            notes.append(f"{cells.name}: {several(len(read), 'configuration')} measured so far.")
+    return tables
+
+
+def _resumed(time: str, changes: Any) -> str:
+    other = " and ".join(f"another {name} ({value})" for name, value in dict(changes).items())
+    return f"This run was resumed at {time} with {other}; its figures are of both."
 
 
 def read_object(path: Path) -> dict[str, Any]:

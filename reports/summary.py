@@ -69,8 +69,9 @@ def element_cost(cost: pd.DataFrame, direction: str = "forward_backward") -> pd.
 def training(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 1: per configuration the step's time, steps and seconds to the target, final test accuracy over seeds.
 
-    Columns: CONFIGURATION, seeds, seconds_per_step, target_accuracy, reached (seeds that met it), steps_to_target
-    and seconds_to_target (means over those), accuracy, accuracy_low, accuracy_high (95 % t-interval). Best first.
+    Columns: name (the activation), CONFIGURATION, seeds, seconds_per_step, target_accuracy, reached (seeds that met
+    it), steps_to_target and seconds_to_target (means over those), accuracy, accuracy_low, accuracy_high (95 %
+    t-interval). Best first.
     """
     finite = rows[np.isfinite(rows.value)]
 
@@ -86,14 +87,15 @@ def training(rows: pd.DataFrame) -> pd.DataFrame:
         other = means(metric).rename(columns={"mean": metric, **kept})
         table = table.merge(other[[*CONFIGURATION, metric, *kept.values()]], on=CONFIGURATION, how="left")
     table["reached"] = table.reached.fillna(0).astype(int)
+    table.insert(0, "name", table.activation)
     return table.sort_values("accuracy", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def ranking(run: Tables) -> pd.DataFrame:
     """One row per activation: what it costs, how much gradient it keeps with its best initialiser, how well it trains.
 
-    Sorted by how far the gradient drifts per layer, to a hundredth of a decade, then by cost; what a run did
-    not measure is null and sorts last.
+    total_decades are over the depth beside them. Sorted by how far the gradient drifts per layer, to a hundredth of a
+    decade, then by cost; what a run did not measure is null and sorts last.
     """
     costs = element_cost(run["cost"])[["activation", "ns_per_element"]]
     depth, time = (best(attenuation(run[name], name)) for name in ("depth", "time"))
@@ -103,6 +105,7 @@ def ranking(run: Tables) -> pd.DataFrame:
         depth[["activation", "initializer", "decades_per_layer", "predicted_decades_per_layer"]],
         time[["activation", "initializer", "decades_per_step", "predicted_decades_per_step"]],
         trained[["activation", "accuracy", "accuracy_low", "accuracy_high"]],
+        depth[["activation", "depth", "total_decades"]],
     ]
     table = parts[0]
     for part in parts[1:]:

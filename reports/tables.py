@@ -11,14 +11,14 @@ from rich.table import Table
 from suites.errors import UserError
 from suites.schema import records
 
+FEW = 8  # columns that fit a terminal
 UNBOUNDED = 10_000  # characters: a file or a pipe has no width to fold at
 
 
 def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None, title: str | None = None) -> None:
     """Print frame to file (standard output) as one of FORMATS.
 
-    title stands above a table or a Markdown table; CSV and JSON hold the rows and nothing else. A table leaves out
-    the columns in which every row is empty.
+    title stands above a table or a Markdown table; CSV and JSON hold the rows and nothing else.
 
     Raises:
         UserError: format is none of FORMATS.
@@ -36,13 +36,24 @@ def cell(value: object) -> str:
 
 
 def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
+    """What is empty is left out, and where there are many columns, what is the same in all rows is told once, above."""
+    texts = frame.map(cell)
+    texts = texts.loc[:, (texts != "").any()]
+    same = texts.columns[texts.nunique() == 1] if len(texts.columns) > FEW else []
     table = Table()
-    for name in frame.columns:
-        table.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(*map(cell, row))
+    for name in texts.columns.difference(same, sort=False):
+        table.add_column(
+            str(name), overflow="fold", justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left"
+        )
+    for row in texts.drop(columns=same).itertuples(index=False):
+        table.add_row(*row)
+    heads = [title] * bool(title) + [f"{name}: {texts[name].iloc[0]}" for name in same]
     console = Console(file=file, width=None if file.isatty() else UNBOUNDED, markup=False, highlight=False)
-    console.print(*[title] * bool(title), table, sep="\n")
+    if console.measure(table).minimum > console.width:
+        rest = texts.drop(columns=same)
+        heads += ["\n" + "\n".join(f"{name}: {row[name]}" for name in rest if row[name]) for _, row in rest.iterrows()]
+        table = Table()
+    console.print(*heads, *[table] * bool(table.columns), sep="\n")
 
 
 def _markdown(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:

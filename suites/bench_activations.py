@@ -44,10 +44,12 @@ def checked(activation, direction, level, dtype, seed):
         if direction != "backward":
             value = activation.reference(point, a)
             gate.check(f"{name}: y", y[at], value, gate.promised_forward(activation, value, dtype))
+            gate.check_written(f"{name}: y", y)
         if direction != "forward":
             slope = activation.reference_derivative(point, a)
-            allowed = gate.promised_backward(activation, upstream, slope, dtype)
+            allowed = gate.promised_backward(activation, upstream, point, a, slope, dtype)
             gate.check(f"{name}: dx", dx[at], upstream * slope, allowed)
+            gate.check_written(f"{name}: dx", dx)
 
     return call, check
 

@@ -65,10 +65,11 @@ def test_element(benchmark, timed, seed, contender, activation, direction, size,
             gate.poison(arrays.dx, arrays.y)
             if direction == "backward":
                 row.forward(arrays.y, x)
-            results = [np.asarray(result)[at] for result in call()]
+            results = [np.asarray(result) for result in call()]
             for result, reference in zip(results, expected, strict=True):
                 allowed = RELATIVE * np.abs(reference) + ABSOLUTE
-                gate.check(f"{name} {activation} {direction}", result, reference, allowed)
+                gate.check(f"{name} {activation} {direction}", result[at], reference, allowed)
+                gate.check_written(f"{name} {activation} {direction}", result)
 
     named = {"activation": activation, "direction": direction, "dtype": "float32", "size": f"{size} {lane}"}
     work = Work(op="peer", shape=(size,), **named)

@@ -1,6 +1,7 @@
 """The benchmark suites run from Python: pytest in this process, with progress told and what it prints kept apart."""
 
 import io
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -13,12 +14,17 @@ import pytest
 
 from kernels.activations import ACTIVATIONS
 from kernels.names import advice
-from suites.errors import UserError, known
+from suites.errors import UserError, known, whole
 from suites.experiment import Progress
+from suites.profiles import PROFILES
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 # Suite -> its file: "activations" for bench_activations.py.
 SUITES = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
+# Those of the main job: attenuation is measured by its experiments there, peers need packages of their own.
+COSTS = [name for name in SUITES if name not in ("attenuation", "peers")]
 
 
 def run(
@@ -32,22 +38,32 @@ def run(
 ) -> dict[str, str]:
     """Time the benchmarks of some suites into a results folder; why each one that failed did, by its name.
 
-    pytest's own -k selects among them; more_to_come leaves the results folder unfinished.
+    pytest's own -k selects among them; those that an unfinished folder holds are not timed again. more_to_come:
+    they are part of the main job, which leaves the folder unfinished and which alone resumes it.
 
     Raises:
-        UserError: a suite's name is unknown, nothing is selected, or the folder cannot be used.
+        UserError: a suite's or the profile's name is unknown, the seed is negative, nothing is selected, or the folder
+            cannot be used.
         KeyboardInterrupt: the user interrupted; what was measured is in the folder.
     """
+    known(PROFILES, "profile", [profile])
     arguments = [
         *map(str, known(SUITES, "suite", suites)),
         *("--benchmark-only", "--benchmark-disable-gc", "--capture=no", "--tb=line", "-k", select),
         *("-c", os.devnull, "--rootdir", str(FOLDER.parent), "-o", "python_files=bench_*.py"),
         *("--import-mode=importlib", "-p", "no:cacheprovider", "--gradfade-profile", profile),
-        *("--gradfade-seed", str(seed), *(("--gradfade-out", str(folder)) if folder else ())),
+        *("--gradfade-seed", str(whole("seed", seed, 0)), *(("--gradfade-out", str(folder)) if folder else ())),
         *(("--gradfade-unfinished",) if more_to_come else ()),
     ]
     listener, output = _Listener(progress or (lambda done, total: None)), io.StringIO()
-    with redirect_stdout(output), redirect_stderr(output), TemporaryDirectory() as storage:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        TemporaryDirectory() as storage,
+        redirect_stdout(output),
+        redirect_stderr(output),
+    ):
+        for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+            patch.delenv(name)  # such as PYTEST_ADDOPTS: what the user asks of tests of their own
         # pytest-benchmark makes its storage at once, in the working folder if not told otherwise
         status = pytest.main([*arguments, "--benchmark-storage", f"file://{storage}"], plugins=[listener])
     if status == pytest.ExitCode.INTERRUPTED:
@@ -62,18 +78,21 @@ def run(
 
 
 class _Listener:
-    """A pytest plugin that tells how far the session is, and keeps why a benchmark failed."""
+    """A pytest plugin that tells how far the session is and what is skipped, and keeps why a benchmark failed."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.failures: dict[str, str] = {}
+        self.skipped: set[str] = set()
         self.done = self.total = 0
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.total = len(session.items)
-        self.progress(0, self.total)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.skipped and report.longrepr[2] not in self.skipped:
+            self.skipped.add(report.longrepr[2])
+            log.info(report.longrepr[2])
         if report.failed:
             self.failures[report.nodeid] = report.longreprtext.strip().splitlines()[-1].removeprefix("E ").strip()
 

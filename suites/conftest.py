@@ -1,5 +1,6 @@
 """pytest's side of the benchmarks: options and profiles, the gate and limits of each one, and the results folder."""
 
+from argparse import ArgumentTypeError
 from functools import partial
 from pathlib import Path
 
@@ -12,25 +13,31 @@ from suites.environment import denormals
 from suites.errors import UserError
 from suites.levels import caches
 from suites.measure import time_gated
+from suites.profiles import PROFILES
 from suites.session import Session
-
-# Profile -> options of pytest-benchmark, unless the user's command line sets them.
-ROUNDS = {"quick": {"max_time": 0.05, "min_rounds": 5}, "full": {"max_time": 0.5, "min_rounds": 20}}
 
 SESSION = pytest.StashKey[Session]()
 LEFT = pytest.StashKey[int]()
+DONE = pytest.StashKey[int]()
 LIMITS = pytest.StashKey[dict[str, dict[str, float]]]()
 BEFORE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser):
     group = parser.getgroup("gradfade")
-    group.addoption("--gradfade-profile", choices=list(ROUNDS), default="quick", help="What is timed. Default: quick")
+    group.addoption("--gradfade-profile", choices=list(PROFILES), default="quick", help="What is timed. Default: quick")
     group.addoption("--gradfade-out", type=Path, metavar="DIR", help="Results folder. Default: results/<run-id>")
-    group.addoption("--gradfade-seed", type=int, default=0, metavar="N", help="Seed of the inputs. Default: 0")
+    group.addoption("--gradfade-seed", type=natural, default=0, metavar="N", help="Seed of the inputs. Default: 0")
     group.addoption(
-        "--gradfade-unfinished", action="store_true", help="Leave the results folder open: more will be added to it"
+        "--gradfade-unfinished", action="store_true", help="Part of `gradfade run`: leave its results folder open"
     )
+
+
+def natural(text):
+    """A number of the command line that is a whole one of 0 or more."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"must be a whole number of 0 or more, got {text!r}")
+    return int(text)
 
 
 def pytest_configure(config):
@@ -58,13 +65,17 @@ def pytest_collection_modifyitems(session, config, items):
     plugin = config.pluginmanager.get_plugin("pytest-benchmark")
     idle = plugin.disabled or plugin.skip or config.option.collectonly or session.testsfailed
     if len(ours) > len(left) and not idle:
-        configuration = {"profile": profile, "seed": option(config, "seed")}
+        command = "run" if option(config, "unfinished") else "bench"
+        configuration = {"command": command, "profile": profile, "seed": option(config, "seed")}
         try:
-            opened = config.stash[SESSION] = Session(option(config, "out"), configuration)
+            opened = Session(option(config, "out"), configuration)
+            held = opened.done
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
-        done = opened.done
-        deselect(config, items, [item for item in ours if item.nodeid in done])
+        config.stash[SESSION] = opened
+        done = [item for item in items if item.nodeid in held]
+        config.stash[DONE] = len(done)
+        deselect(config, items, done)
 
 
 def named(config, item):
@@ -75,7 +86,7 @@ def named(config, item):
 def rounds(config, profile):
     """The profile's options of pytest-benchmark that the command line does not set."""
     given = " ".join(str(argument) for argument in config.invocation_params.args).replace("-", "_")
-    return {key: value for key, value in ROUNDS[profile].items() if f"__benchmark_{key}" not in given}
+    return {key: value for key, value in PROFILES[profile].rounds.items() if f"__benchmark_{key}" not in given}
 
 
 def deselect(config, items, out):
@@ -125,6 +136,8 @@ def pytest_sessionfinish(session, exitstatus):
     config = session.config
     if SESSION not in config.stash:
         return
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:  # the folder holds all that was selected
+        exitstatus = session.exitstatus = pytest.ExitCode.OK
     hook, plugin = config.hook, config.pluginmanager.get_plugin("pytest-benchmark")
     commit = hook.pytest_benchmark_generate_commit_info(config=config)
     hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit)
@@ -161,7 +174,8 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     session, (hits, misses) = config.stash[SESSION], jit.compile_counts()
     if session.run.resumed:
-        write("the results folder held an unfinished run of this configuration: resumed")
+        done = config.stash[DONE]
+        write(f"the results folder held an unfinished run of this configuration: resumed, {done} benchmarks were done")
     write(f"{jit.compile_seconds():.1f} s compiling, not in any time: {misses} kernels compiled, {hits} from the cache")
     write(f"subnormal numbers: {config.stash[BEFORE]} before, {denormals()} after")
     write(f"results: {session.run.folder}")

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import numpy as np
 
 from kernels import jit
 from kernels.blas import blas_info
+from suites.commit import commit
 from suites.levels import caches
 
 ROOT = Path(__file__).parents[1]
@@ -89,17 +89,3 @@ def version() -> str:
     if source.exists():
         return str(tomllib.loads(source.read_text())["project"]["version"])
     return metadata.version("gradfade")
-
-
-def commit() -> dict[str, Any]:
-    """commit, and whether files differ from it (modified); both None outside a checkout or without git."""
-    if not (ROOT / ".git").exists():
-        return {"commit": None, "modified": None}
-    try:
-        head, status = (
-            subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True, check=True).stdout
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "modified": None}
-    return {"commit": head.strip(), "modified": bool(status.strip())}

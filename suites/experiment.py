@@ -1,8 +1,8 @@
 """Running an experiment: a list of pure cells on an executor, each finished one on disk at once.
 
-A cell is a frozen dataclass of plain values: everything that its rows depend on. So rows are the same
-whatever the executor and the order in which cells finish, and a file named by a digest of the cell is
-enough to resume.
+A cell is a frozen dataclass of plain values: everything that its rows depend on but the code. So rows are the same
+whatever the executor and the order in which cells finish, and a file that is named by a digest of the cell and tells
+the code that measured it is enough to resume.
 """
 
 import hashlib
@@ -11,12 +11,14 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from kernels import jit
 from suites import curves, depth, sequence, training
 from suites.environment import version
 from suites.results import CELLS, Run, write_whole
@@ -49,8 +51,9 @@ class Experiment:
     ) -> pd.DataFrame:
         """The rows of all cells, in their order; in this process where no executor is given.
 
-        With a run, cells that it holds already are read, not measured, and the merged table is written
-        as its file, even if the user interrupts. progress(done, all) is called at the start and after each cell.
+        With a run, cells that it holds already, measured by the same kernels, are read, not measured, and the merged
+        table is written as its file, even if the user interrupts. progress(done, all) is called at the start and after
+        each cell.
 
         Raises:
             UserError: a file cannot be written.
@@ -75,7 +78,9 @@ class Experiment:
 
     def store(self, cell: Any, table: pd.DataFrame, run: Run) -> None:
         """Write the rows of one measured cell into run; UserError where they cannot be written."""
-        write_whole(_path(self.name, cell, run), lambda path: table.to_parquet(path, index=False))
+        marked = table.copy(deep=False)
+        marked.attrs = _code()
+        write_whole(_path(self.name, cell, run), lambda path: marked.to_parquet(path, index=False))
 
     def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame]]:
         """Each cell with its rows, as they are done."""
@@ -92,9 +97,15 @@ class Experiment:
 
 
 def _path(experiment: str, cell: Any, run: Run) -> Path:
-    """The file of a cell: named by all that its rows depend on."""
-    identity = json.dumps([version(), experiment, asdict(cell)], sort_keys=True)
+    """The file of a cell: named by all that its rows depend on but the code."""
+    identity = json.dumps([experiment, asdict(cell)], sort_keys=True)
     return run.folder / CELLS / experiment / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
+
+
+@cache
+def _code() -> dict[str, str]:
+    """What of the code the rows of a cell depend on: a cell that tells otherwise is measured again."""
+    return {"gradfade": version(), "kernels": jit.CACHE_DIR.name}
 
 
 def collect(run: Run) -> None:
@@ -105,9 +116,13 @@ def collect(run: Run) -> None:
 
 
 def _finished(experiment: str, cells: Sequence[Any], run: Run) -> dict[Any, pd.DataFrame]:
-    """The rows of the cells that run holds."""
+    """The rows of the cells that run holds, measured by the code as it is."""
     tables = {cell: _read(_path(experiment, cell, run)) for cell in cells}
-    return {cell: table for cell, table in tables.items() if table is not None}
+    held = {cell: table for cell, table in tables.items() if table is not None}
+    valid = {cell: table for cell, table in held.items() if table.attrs == _code()}
+    if stale := len(held) - len(valid):
+        log.warning("%s: %d cells were measured by other code: measured again", experiment, stale)
+    return valid
 
 
 def _read(path: Path) -> pd.DataFrame | None:

@@ -23,6 +23,13 @@ def poison(*outputs: Array) -> None:
         output.fill(np.nan)
 
 
+def check_written(name: str, *outputs: Array) -> None:
+    """Raise GateError if a NaN is left of what poison filled: outputs is whole, of which only a sample is compared."""
+    for output in outputs:
+        if np.isnan(output.min(initial=0)):  # NaN passes through min, which needs no second array
+            raise GateError(f"{name}: {np.isnan(output).sum()} of {output.size} elements are NaN")
+
+
 def sample(n: int) -> Array:
     """Indices to compare of a flat array: all of a small one, else an odd stride and the end of the loop."""
     if n <= SAMPLE:
@@ -71,14 +78,17 @@ def promised_forward(activation: Any, reference: Array, dtype: Any) -> Array:
     return _promise(activation.ulp, dtype) * ulp(reference, dtype)
 
 
-def promised_backward(activation: Any, dy: Array, derivative: Array, dtype: Any) -> Array:
-    """Absolute error that an activation's row allows dx = dy * f'(x): the derivative's, and one rounding.
+def promised_backward(activation: Any, dy: Array, x: Array, a: Any, derivative: Array, dtype: Any) -> Array:
+    """Absolute error that an activation's row allows dx = dy * f'(x, a): the derivative's, and one rounding.
 
-    Around a zero that f' crosses, where |f'| < 2^-5, the promise is an absolute one of 2^-23 in float32.
+    Around a zero that f' crosses (a * x closer than 1 to it), where |f'| < 2^-5, the promise is an absolute one, of
+    2^-23 in float32. In the tails, where |f'| is as small, it is relative as everywhere.
     """
     error = _promise(activation.ulp_derivative, dtype) * ulp(derivative, dtype)
     if activation.derivative_zero is not None:
-        error = np.where(np.abs(derivative) < 2.0**-5, np.maximum(error, np.finfo(dtype).eps), error)
+        scaled = x if activation.a is None else a * x
+        near = (np.abs(derivative) < 2.0**-5) & (np.abs(scaled - activation.derivative_zero) < 1)
+        error = np.where(near, np.maximum(error, np.finfo(dtype).eps), error)
     return np.abs(dy) * error + ulp(dy * derivative, dtype)
 
 

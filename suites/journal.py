@@ -1,23 +1,36 @@
-"""An append-only file of JSON lines that survives an interruption: each line is on disk before the next is measured."""
+"""The file of finished benchmarks: lines of JSON, each on disk before the next benchmark is measured."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from suites.errors import UserError
+
+FIELDS = {"fullname", "group", "extra_info", "stats"}  # those of pytest-benchmark that gradfade reads
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The benchmarks that the journal at path holds, in order; a last line torn by a crash is none.
+
+    Raises:
+        UserError: a line is no benchmark; the message names file and line.
+    """
+    return [_benchmark(line, f"{path}, line {i}") for i, line in enumerate(_whole(path).split(b"\n")[:-1], start=1)]
+
 
 class Journal:
-    """Records in the file at path, one a line; a last line torn by a crash is dropped when the journal is opened."""
+    """The journal at path, to be added to: what is torn at its end is dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if path.exists():
-            os.truncate(path, sum(map(len, self._lines())))
+            os.truncate(path, len(_whole(path)))
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What the file holds, in order; read anew, for an interrupt may come between a line's end and append's."""
-        return [json.loads(line) for line in self._lines()]
+        """What the file holds; read anew, for an interrupt may come between a line's end and append's."""
+        return read(self.path)
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record and wait until the disk has it; ValueError where JSON lacks a number of it."""
@@ -27,7 +40,18 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def _lines(self) -> list[bytes]:
-        """The lines that were written to their end."""
-        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
-        return [line for line in lines if line.endswith(b"\n")]
+
+def _whole(path: Path) -> bytes:
+    """Everything up to the end of the last line that was written to its end."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _benchmark(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        benchmark = json.loads(line)
+    except ValueError:
+        raise UserError(f"{where}: damaged") from None
+    if not isinstance(benchmark, dict) or FIELDS - benchmark.keys():
+        raise UserError(f"{where}: not a benchmark, which has {', '.join(sorted(FIELDS))}")
+    return benchmark

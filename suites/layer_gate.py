@@ -66,7 +66,8 @@ def _pointwise(name: str, state: State, activation: Activation, y: Array, upstre
     z, dy, a = (array.astype(np.float64) for array in (state.saved["z"], upstream, state.saved["a"]))
     value, slope = activation.reference(z, a), activation.reference_derivative(z, a)
     gate.check(f"{name}: y", y, value, gate.promised_forward(activation, value, y.dtype))
-    gate.check(f"{name}: dz", state.saved["dz"], dy * slope, gate.promised_backward(activation, dy, slope, y.dtype))
+    allowed = gate.promised_backward(activation, dy, z, a, slope, y.dtype)
+    gate.check(f"{name}: dz", state.saved["dz"], dy * slope, allowed)
     if activation.learns and activation.reference_df_da is not None:
         terms = _rows(dy * activation.reference_df_da(z, a))
         gate.check_sums(f"{name}: da", state.grads["a"], terms.sum(axis=0), np.abs(terms).sum(axis=0), len(terms))

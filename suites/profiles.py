@@ -1,33 +1,51 @@
-"""How much a run measures: the grid of each experiment, by profile."""
+"""How much a run measures: how often each benchmark is timed, and the grid of each experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kernels.activations import ACTIVATIONS
 from kernels.initializers import INITIALIZERS
+from suites.errors import known
 from suites.experiment import EXPERIMENTS
 
-PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    # About a minute on two cores.
-    "quick": {
-        "curves": {},
-        "depth": {
-            "activations": tuple(ACTIVATIONS),
-            "initializers": ("xavier_normal", "he_normal", "framework_default"),
-            "seeds": 3,
-        },
-        "time": {"activations": tuple(ACTIVATIONS), "initializers": ("xavier_normal", "orthogonal"), "seeds": 3},
-        "training": {"epochs": 20, "seeds": 3},
-    },
-    "full": {
-        "curves": {},
-        "depth": {"activations": tuple(ACTIVATIONS), "initializers": tuple(INITIALIZERS)},
-        "time": {"activations": tuple(ACTIVATIONS), "initializers": tuple(INITIALIZERS)},
-        "training": {"epochs": 60, "seeds": 8},
-    },
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One profile: rounds are options of pytest-benchmark, grids holds what each experiment's cells() takes."""
+
+    rounds: Mapping[str, float]
+    grids: Mapping[str, Mapping[str, Any]]
 
 
 def cells(profile: str, seed: int = 0) -> dict[str, Sequence[Any]]:
-    """Experiment -> its cells; UserError where the seed is negative."""
-    return {name: EXPERIMENTS[name].cells(**grid, seed=seed) for name, grid in PROFILES[profile].items()}
+    """Experiment -> its cells; UserError where the profile is unknown or the seed negative."""
+    (row,) = known(PROFILES, "profile", [profile])
+    return {name: EXPERIMENTS[name].cells(**grid, seed=seed) for name, grid in row.grids.items()}
+
+
+PROFILES = {
+    # About two minutes on two cores.
+    "quick": Profile(
+        rounds={"max_time": 0.05, "min_rounds": 5},
+        grids={
+            "curves": {},
+            "depth": {
+                "activations": tuple(ACTIVATIONS),
+                "initializers": ("xavier_normal", "he_normal", "framework_default"),
+                "seeds": 3,
+            },
+            "time": {"activations": tuple(ACTIVATIONS), "initializers": ("xavier_normal", "orthogonal"), "seeds": 3},
+            "training": {"epochs": 20, "seeds": 3},
+        },
+    ),
+    "full": Profile(
+        rounds={"max_time": 0.5, "min_rounds": 20},
+        grids={
+            "curves": {},
+            "depth": {"activations": tuple(ACTIVATIONS), "initializers": tuple(INITIALIZERS)},
+            "time": {"activations": tuple(ACTIVATIONS), "initializers": tuple(INITIALIZERS)},
+            "training": {"epochs": 60, "seeds": 8},
+        },
+    ),
+}

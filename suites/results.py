@@ -1,6 +1,7 @@
 """The folder of a run: made, resumed or refused before anything is computed; every file written whole or not at all."""
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -15,8 +16,15 @@ import pandas as pd
 from suites.environment import denormals, environment, now
 from suites.errors import UserError
 
+log = logging.getLogger(__name__)
+
+# The files of a run, beside one Parquet table per experiment, and the folder of an unfinished one's cells.
 RECORD = "environment.json"
+COST = "cost.json"
+JOURNAL = "cost.jsonl"
 CELLS = "cells"
+# What makes numbers of one run hard to compare where it changed between the run's parts.
+STABLE = ("cpu", "commit")
 
 
 @dataclass(frozen=True)
@@ -31,16 +39,21 @@ class Run:
     def create(cls, out: Path | None, configuration: Mapping[str, Any]) -> "Run":
         """The folder out, or a new one below results/ where out is None, with its environment record written.
 
-        configuration is what was asked for, of values that JSON can hold.
+        configuration is what was asked for, of values that JSON can hold. A resumed run keeps the record it began
+        with; where the CPU or the commit is another one since, that is logged, and "resumed" has it by its time.
 
         Raises:
             UserError: out holds a finished run, one of another configuration, or something else, or cannot be written.
         """
         folder = out or new_folder()
         configuration = json.loads(json.dumps(configuration))
-        resumed = _unfinished(folder, configuration)
-        run = cls(folder, configuration, resumed)
-        run.write_json(RECORD, {**environment(), "finished": None, "configuration": configuration})
+        there, here = _unfinished(folder, configuration), environment()
+        if there is None:
+            record = {**here, "finished": None, "configuration": configuration}
+        else:
+            record = {**there, "resumed": _resumed(folder, there, here)}
+        run = cls(folder, configuration, resumed=there is not None)
+        run.write_json(RECORD, record)
         return run
 
     def write_json(self, name: str, content: Any) -> None:
@@ -92,16 +105,29 @@ def new_folder() -> Path:
     return Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _unfinished(folder: Path, configuration: Mapping[str, Any]) -> bool:
-    """Whether folder holds an unfinished run of configuration; False where there is nothing yet."""
+def _resumed(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
+    """Time -> what of STABLE was another than before when the run in folder, with the record there, was resumed."""
+    resumed: dict[str, Any] = dict(there.get("resumed", {}))
+    last = {name: there.get(name) for name in STABLE}
+    for changes in resumed.values():
+        last |= changes
+    if changes := {name: here[name] for name in STABLE if here[name] != last[name]}:
+        for name, value in changes.items():
+            log.warning("%s was begun with %s %s, and is resumed with %s", folder, name, last[name], value)
+        resumed[here["time"]] = changes
+    return resumed
+
+
+def _unfinished(folder: Path, configuration: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of the unfinished run of configuration that folder holds; None where there is nothing yet."""
     try:
         if all(path.name.startswith(".") for path in folder.iterdir()):
-            return False
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            return None
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         finished, there = record["finished"], dict(record["configuration"])
     except FileNotFoundError:
         if not folder.exists():
-            return False
+            return None
         raise UserError(f"{folder} is not empty and holds no run of gradfade; choose another folder") from None
     except OSError as error:
         raise UserError(f"cannot use {folder}: {error.strerror}") from None
@@ -118,4 +144,4 @@ def _unfinished(folder: Path, configuration: Mapping[str, Any]) -> bool:
             + ", ".join(f"{name}: {there.get(name)!r} there, {configuration.get(name)!r} asked" for name in names)
             + "); choose another folder"
         )
-    return True
+    return record

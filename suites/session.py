@@ -8,11 +8,8 @@ import pandas as pd
 
 from suites.experiment import collect
 from suites.journal import Journal
-from suites.results import Run
+from suites.results import COST, JOURNAL, Run
 from suites.schema import merge, rows
-
-JOURNAL = "cost.jsonl"
-COST = "cost.json"
 
 
 class Session:

@@ -1,5 +1,7 @@
 """What a sweep across depth or time comes to: one row per configuration, over its seeds."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
@@ -19,27 +21,32 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
     Columns: CONFIGURATION, seeds, seeds_zero (those whose gradient arrived as exactly 0), total_decades (mean over
     seeds of log10; -inf if one is 0), total_decades_low and _high (95 % t-interval; NaN with one seed),
     decades_per_layer (_step), predicted_total_decades, predicted_decades_per_layer (_step), NaN where theory is
-    silent, and z: measured minus predicted over the standard error, NaN with one seed.
+    silent, and z: measured minus predicted over the standard error, NaN with one seed. The prediction is that of the
+    mean square; for one sample (batch 1), where log10 is on average less, z is against centre.
     """
     count, factor = FACTORS[experiment]
     first = rows[rows.position == 0]
-    predicted = _by_configuration(first, "predicted_log10_gradient").first().rename("predicted_total_decades")
+    predicted, sd = (
+        _by_configuration(first, metric).first().rename(metric)
+        for metric in ("predicted_log10_gradient", "predicted_sd")
+    )
     table = _by_configuration(first, "log10_gradient").agg(
         seeds="size",
         seeds_zero=lambda value: int(np.isneginf(value).sum()),
         total_decades=lambda value: value.mean(skipna=False),
         error=_standard_error,
     )
-    table = table.join(predicted).reset_index()
+    table = table.join(predicted).join(sd).reset_index()
+    expected = centre(table.predicted_log10_gradient, table.predicted_sd)
     half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.error
     factors = table[count].astype("float64")
     summary = table[[*CONFIGURATION, "seeds", "seeds_zero", "total_decades"]].assign(
         total_decades_low=table.total_decades - half,
         total_decades_high=table.total_decades + half,
         per_factor=table.total_decades / factors,
-        predicted_total_decades=table.predicted_total_decades,
-        predicted_per_factor=table.predicted_total_decades / factors,
-        z=(table.total_decades - table.predicted_total_decades) / table.error.where(table.error > 0),
+        predicted_total_decades=table.predicted_log10_gradient,
+        predicted_per_factor=table.predicted_log10_gradient / factors,
+        z=(table.total_decades - expected) / table.error.where(table.error > 0),
     )
     return summary.rename(
         columns={
@@ -47,6 +54,15 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
             "predicted_per_factor": f"predicted_decades_per_{factor}",
         }
     )
+
+
+def centre(predicted: pd.Series, sd: pd.Series) -> pd.Series:
+    """Where log10 of the gradient norm of single samples is centred: predicted - ln(10) sd^2; predicted if sd is NaN.
+
+    predicted is of the mean square. ln|Ju|^2 is normal with variance beta and mean -beta/2 (Hanin 2018): the norm's
+    median is theory times exp(-beta/4), and beta = (2 ln(10) sd)^2.
+    """
+    return predicted - math.log(10) * sd.fillna(0.0) ** 2
 
 
 def _standard_error(values: pd.Series) -> float:

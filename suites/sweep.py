@@ -1,7 +1,9 @@
 """One experiment over one grid, with or without a results folder of its own."""
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,15 @@ def sweep(
     cells = row.cells(**grid)
     if out is None:
         return printable(row.run(cells, None, executor, progress))
-    run = Run.create(out, {"experiment": experiment, **grid})
+    run = Run.create(out, {"experiment": experiment, **_configuration(cells)})
     if run.resumed:
         log.info("%s held an unfinished run of this configuration: resumed", out)
     rows = row.run(cells, run, executor, progress)
     run.finish()
     return printable(rows)
+
+
+def _configuration(cells: Sequence[Any]) -> dict[str, Any]:
+    """What all cells share and which values they differ in, as resolved: `silu` and `swish` are one configuration."""
+    values = {field.name: dict.fromkeys(getattr(cell, field.name) for cell in cells) for field in fields(cells[0])}
+    return {name: [*several] if len(several) > 1 else next(iter(several)) for name, several in values.items()}

@@ -45,7 +45,7 @@ MISTAKES = {
     "no seeds": (("attenuate", "time", "--seeds", "0"), "seeds must be"),
     "negative seed": (("run", "--seed", "-1"), "seed must be"),
     "unknown dtype": (("attenuate", "depth", "--dtype", "float16"), "float32 or float64"),
-    "unknown format": (("list", "--format", "xml"), "'table', 'csv', 'json'"),
+    "unknown format": (("list", "--format", "xml"), "valid: table, markdown, csv, json"),
     "unknown option": (("attenuate", "depth", "--dept", "3"), "--depth"),
     "unknown command": (("atenuate",), "attenuate"),
     "unknown kind": (("list", "activation"), "activations"),

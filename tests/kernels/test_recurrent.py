@@ -146,3 +146,12 @@ def test_rnn_backward_names_the_output_it_cannot_write(rng, index):
         rnn_backward(*outputs, np.zeros_like(z), x, Wx, Wh, b, h, z, ACTIVATIONS["tanh"])
     with pytest.raises(ValueError, match="hidden must be at least 1, got -1"):
         rnn(ACTIVATIONS["tanh"], LECUN, -1)
+
+
+def test_what_is_no_activation_or_takes_no_parameter_is_refused(rng):
+    h, z, x = np.zeros((3, 1, 4)), np.zeros((2, 1, 4)), np.zeros((2, 1, 5))
+    weights = np.zeros((5, 4)), np.zeros((4, 4)), np.zeros(4)
+    with pytest.raises(TypeError, match=r"^activation must be a row of ACTIVATIONS, got str"):
+        rnn_forward(h, z, x, *weights, "tanh")
+    with pytest.raises(ValueError, match=r"^a is given, but tanh takes no parameter"):
+        rnn_forward(h, z, x, *weights, ACTIVATIONS["tanh"], np.ones(4))

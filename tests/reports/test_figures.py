@@ -1,6 +1,9 @@
 """Every figure of the table: its data are the run's numbers, and its sentence follows them."""
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from reports.figures import FIGURES
@@ -152,6 +155,25 @@ def test_slopes(run):
 def test_the_output_form_loses_its_tail(run):
     assert "tanh from x = 9.25 on" in finding("tails", run)
     assert set(FIGURES["tails"].data(load(run)).activation) == {"tanh"}
+
+
+def test_the_band_of_one_sample_is_centred_on_its_median(run, edit):
+    def one_sample(table):
+        band = table[table.metric == "predicted_log10_gradient"].assign(metric="predicted_sd", value=0.4)
+        return pd.concat([table, band]).assign(batch=1)
+
+    edit(run, "depth", one_sample)
+    (panel,) = (ax for ax in _drawn("depth", run).axes if ax.get_title("left") == "relu")
+    (prediction,) = (line for line in panel.lines if line.get_linestyle() == "--" and line.get_ydata()[0] == 0)
+    bands = [band.get_paths()[0].vertices[:, 1] for band in panel.collections if band.get_alpha() == 0.1]
+    median = -math.log(10) * 0.4**2
+    assert any((band.min(), band.max()) == pytest.approx((median - 0.784, median + 0.784)) for band in bands)
+    assert not np.any(prediction.get_ydata())
+
+
+def test_a_heat_map_without_any_number(run, edit):
+    edit(run, "depth", lambda table: table.assign(value=np.nan))
+    assert {text.get_text() for text in _drawn("heat", run).axes[0].texts} <= {"", "–"}  # noqa: RUF001
 
 
 def test_looks_are_the_same_in_every_figure(run):

@@ -1,6 +1,7 @@
 """Reading a results folder: whole, partial, unfinished, damaged."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -40,30 +41,77 @@ def test_a_run_may_lack_anything(run):
     assert "ns_per_element" in tables["cost"]
 
 
-def test_cells_stand_in_for_an_unfinished_table(run, edit):
+def change(run, **entries):
+    """Rewrite entries of a run's environment record."""
+    record = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps(record | entries))
+
+
+@pytest.fixture
+def unfinished(run):
+    """A run killed after it was resumed: whole files from before, then cells and a journal of all."""
+    change(run, finished=None)
     whole = pd.read_parquet(run / "depth.parquet")
     cells = run / "cells" / "depth"
     cells.mkdir(parents=True)
-    for name in ("relu", "tanh"):
+    for i, name in enumerate(("tanh", "sigmoid", "relu")):
         whole[whole.activation == name].to_parquet(cells / f"{name}.parquet")
-    (run / "depth.parquet").unlink()
-    tables = load(run)
-    assert len(tables["depth"]) == len(whole) * 2 // 3
-    assert tables.notes == ["depth: only 2 configurations, those measured so far."]
-
-
-def test_an_unfinished_run_says_so(run):
-    record = json.loads((run / "environment.json").read_text())
-    (run / "environment.json").write_text(json.dumps(record | {"finished": None}))
-    assert load(run).notes == ["This run did not finish; what it had measured is shown."]
-
-
-def test_the_journal_stands_in_for_cost(run):
-    benchmarks = json.loads((run / "cost.json").read_text())["benchmarks"]
-    (run / "cost.json").unlink()
+        os.utime(cells / f"{name}.parquet", (i, i))
+    whole[whole.activation == "tanh"].to_parquet(run / "depth.parquet")
+    cost = json.loads((run / "cost.json").read_text())
+    benchmarks = cost["benchmarks"]
     lines = [json.dumps(benchmark) for benchmark in benchmarks[:5]]
     (run / "cost.jsonl").write_text("\n".join(lines[:4]) + "\n" + lines[4][:50])
-    assert len(load(run)["cost"]) == 4
+    (run / "cost.json").write_text(json.dumps(cost | {"benchmarks": benchmarks[:2], "gradfade": {"seed": 0}}))
+    return run
+
+
+UNFINISHED = "This run did not finish; what it had measured is shown."
+
+
+def test_of_an_unfinished_run_cells_and_journal_count(unfinished):
+    tables = load(unfinished)
+    assert list(tables["depth"].activation.unique()) == ["tanh", "sigmoid", "relu"]
+    assert len(tables["cost"]) == 4
+    assert tables.session == {"seed": 0}
+    assert tables.notes == [UNFINISHED, "depth: 3 configurations measured so far."]
+    for name in ("depth.parquet", "cost.json"):
+        (unfinished / name).unlink()
+    tables = load(unfinished)
+    assert (tables["depth"].activation.nunique(), len(tables["cost"])) == (3, 4)
+
+
+def test_of_a_finished_run_the_whole_files_count(unfinished):
+    change(unfinished, finished="2026-01-01T00:05:00+00:00")
+    tables = load(unfinished)
+    assert list(tables["depth"].activation.unique()) == ["tanh"]
+    assert len(tables["cost"]) == 2
+    assert tables.notes == []
+
+
+def test_an_unreadable_cell_is_left_out_and_named(unfinished):
+    path = unfinished / "cells" / "depth" / "sigmoid.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    tables = load(unfinished)
+    assert list(tables["depth"].activation.unique()) == ["tanh", "relu"]
+    assert tables.notes[1].startswith(f"{path}: truncated or not Parquet")
+    assert tables.notes[1].endswith("left out.")
+    assert tables.notes[2] == "depth: 2 configurations measured so far."
+
+
+def test_a_damaged_journal_is_named(unfinished):
+    journal = unfinished / "cost.jsonl"
+    journal.write_text("{torn\n" + journal.read_text())
+    with pytest.raises(UserError, match=r"cost\.jsonl, line 1: damaged"):
+        load(unfinished)
+
+
+def test_a_run_of_two_machines_says_so(run):
+    change(run, resumed={"2026-01-02": {"cpu": "Other CPU", "commit": "abc"}})
+    assert load(run).notes == [
+        "This run was resumed at 2026-01-02 with another cpu (Other CPU) and another commit (abc); "
+        "its figures are of both."
+    ]
 
 
 def test_missing_folder(tmp_path):

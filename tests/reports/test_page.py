@@ -121,6 +121,16 @@ def test_answers_the_question(text):
     assert "relu reaches the best test accuracy, 97.0 %; the intervals of 1 other overlap with its own." in text
 
 
+def test_the_answer_is_of_the_depth_that_was_measured(run, edit):
+    edit(run, "depth", lambda table: table.assign(depth=50 + 50 * (table.activation == "tanh")))
+    text = render(run).read_text(encoding="utf-8")
+    assert "2 of 3 activations carry a gradient through 50 or 100 layers within a factor of ten" in text
+    edit(run, "depth", lambda table: table.assign(depth=20, value=table.value / 10))
+    text = render(run).read_text(encoding="utf-8")
+    assert "2 of 3 activations carry a gradient through 20 layers within a factor of ten: relu and tanh." in text
+    assert f"1 lose more, most of all sigmoid ({MINUS}0.15 per layer)." in text
+
+
 def test_table_1(text):
     row = re.search(r'<tr><th scope="row">sigmoid</th><td>he_normal</td>.*?</tr>', text, re.DOTALL)[0]
     assert "0 of 4" in row

@@ -43,7 +43,10 @@ def test_label_names_what_varies():
 
 
 def test_table_1(run):
-    table = training(load(run)["training"]).set_index("activation")
+    table = training(load(run)["training"])
+    assert table.columns[0] == "name"
+    assert list(table.name) == list(table.activation)
+    table = table.set_index("activation")
     assert list(table.index) == ["relu", "tanh", "sigmoid"]
     assert table.accuracy.to_dict() == pytest.approx({"relu": 0.97, "tanh": 0.96, "sigmoid": 0.10})
     assert table.reached.to_dict() == {"relu": 4, "tanh": 4, "sigmoid": 0}
@@ -59,6 +62,8 @@ def test_ranking(run):
     assert table.decades_per_layer.to_dict() == pytest.approx({"relu": 0, "tanh": -0.02, "sigmoid": -0.6}, abs=1e-12)
     assert table.decades_per_step["sigmoid"] == pytest.approx(-0.6)
     assert table.ns_per_element["relu"] == pytest.approx(0.22)
+    assert (table.depth == 50).all()
+    assert table.total_decades["tanh"] == pytest.approx(-1)
 
 
 def test_ranking_of_a_partial_run(run):

@@ -14,7 +14,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "full: as in suites/conftest.py, for the tests that read the grids")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def session():
     """session(*arguments, path=(), wait=True): pytest on the suites, from the checkout; the process when done.
 

@@ -54,7 +54,7 @@ def test_attenuation_has_every_initializer():
     ("name", "direction", "count"),
     [
         ("sigmoid", "forward", 2),
-        ("identity", "backward", 2),
+        ("identity", "backward", 3),
         ("gelu", "backward", 3),
         ("gelu", "forward_backward", 4),
     ],

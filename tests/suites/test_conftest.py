@@ -40,11 +40,13 @@ def test_a_session_leaves_a_complete_folder(session, out):
 
     document, environment = cost(out), json.loads((out / "environment.json").read_text())
     assert environment["finished"]
-    assert environment["configuration"] == {"profile": "quick", "seed": 0}
+    assert environment["configuration"] == {"command": "bench", "profile": "quick", "seed": 0}
     assert {"machine_info", "commit_info", "benchmarks", "datetime", "version"} <= document.keys()
     assert document["gradfade"]["denormals"] == {"before": "kept", "after": "kept"}
     assert document["gradfade"]["left_to_full"] == 1
-    assert document["gradfade"]["compile"]["seconds"] > 0
+    compiled = document["gradfade"]["compile"]
+    assert compiled["seconds"] >= 0
+    assert compiled["from_cache"] + compiled["compiled"] > 0
     (benchmark,) = document["benchmarks"]
     assert benchmark["name"] == "test_activation[relu6-forward-L2-float32]"
     assert benchmark["group"] == "activation forward L2 float32"
@@ -122,10 +124,45 @@ def test_a_folder_of_another_configuration_is_refused_before_anything_runs(sessi
     assert session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished").returncode == 0
     assert json.loads((out / "environment.json").read_text())["finished"] is None
     before = journal(out)
-    refused = session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-seed", "1")
-    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "another configuration (seed: 0 there, 1 asked)" in refused.stdout
+    for more, difference in (
+        (("--gradfade-unfinished", "--gradfade-seed", "1"), "seed: 0 there, 1 asked"),
+        ((), "command: 'run' there, 'bench' asked"),
+    ):
+        refused = session(ONE, "--benchmark-only", "--gradfade-out", out, *more)
+        assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+        assert f"another configuration ({difference})" in refused.stdout
+        assert journal(out) == before
+
+
+def test_a_folder_that_holds_all_that_is_selected_is_finished(session, out):
+    running = session(*FEW, "--benchmark-only", "--gradfade-out", out)
+    record = json.loads((out / "environment.json").read_text())
+    (out / "environment.json").write_text(json.dumps(record | {"finished": None}))
+    before = journal(out)
+    done = session(*FEW, "--benchmark-only", "--gradfade-out", out)
+    assert (running.returncode, done.returncode) == (0, 0), done.stdout
+    assert "resumed, 1 benchmarks were done" in done.stdout
     assert journal(out) == before
+    assert json.loads((out / "environment.json").read_text())["finished"]
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "one"])
+def test_a_seed_that_is_none_is_refused_before_anything_is_written(session, out, seed):
+    refused = session(ONE, "--benchmark-only", "--gradfade-out", out, f"--gradfade-seed={seed}")
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"--gradfade-seed: must be a whole number of 0 or more, got '{seed}'" in refused.stdout
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("line", "reason"), [("{torn", "damaged"), ('{"name": "a"}', "not a benchmark")])
+def test_a_damaged_journal_is_named(session, out, line, reason):
+    assert session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished").returncode == 0
+    content = line + "\n" + (out / "cost.jsonl").read_text()
+    (out / "cost.jsonl").write_text(content)
+    refused = session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished")
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+    assert refused.stdout.strip().splitlines()[-1].startswith(f"ERROR: {out}/cost.jsonl, line 1: {reason}")
+    assert (out / "cost.jsonl").read_text() == content
 
 
 def test_saving_and_comparing_are_pytest_benchmarks_own(session, out, tmp_path):

@@ -166,6 +166,15 @@ def test_the_band_of_one_sample():
     assert measured.mean() == pytest.approx(-beta / 4 / math.log(10), abs=4 * first["predicted_sd"] / math.sqrt(200))
 
 
+def test_theory_holds_for_one_sample():
+    """ReLU, He, 50 layers of 64: the prediction of the mean square itself would be 7 standard errors too high."""
+    (cell,) = depth.cells(activations=["relu"], initializers=["he_normal"], depth=50, width=64, batch=1, seeds=64)
+    (row,) = summary.attenuation(depth.measure(cell), "depth").to_dict("records")
+    assert abs(row["z"]) < 4
+    error = (row["total_decades_high"] - row["total_decades"]) / stdtrit(63, 0.975)
+    assert (row["total_decades"] - row["predicted_total_decades"]) / error < -4
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -4,13 +4,11 @@ import ctypes
 import ctypes.util
 import json
 import platform
-import subprocess
 
 import numpy as np
 import pytest
 
-from suites import environment as module
-from suites.environment import commit, denormals, environment, version
+from suites.environment import denormals, environment, version
 
 FLUSH, ZERO = 0x8000, 0x0040  # of MXCSR: results to zero, operands taken as zero
 
@@ -50,27 +48,6 @@ def test_flushing_is_seen(bits, state):
     finally:
         library.fesetenv(before)
     assert seen == state
-
-
-def test_no_commit_outside_a_checkout(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    assert commit() == {"commit": None, "modified": None}
-
-
-def test_commit_and_changes_of_a_checkout(monkeypatch, tmp_path):
-    def git(*arguments):
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
-        return done.stdout.decode().strip()
-
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    git("init")
-    assert commit() == {"commit": None, "modified": None}  # nothing committed yet
-    git("commit", "--allow-empty", "-m", "first")
-    head = git("rev-parse", "HEAD")
-    assert commit() == {"commit": head, "modified": False}
-    (tmp_path / "new").touch()
-    assert commit() == {"commit": head, "modified": True}
 
 
 def test_version_is_the_projects():

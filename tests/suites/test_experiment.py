@@ -8,7 +8,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 import pandas as pd
 import pytest
 
+from kernels import jit
 from suites import depth
+from suites.environment import version
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS, Experiment, collect
 from suites.results import CELLS, Run
@@ -89,6 +91,29 @@ def test_an_interrupted_run_is_readable_and_resumes(tmp_path):
     assert again.resumed
     assert second.measured == [3, 4]
     pd.testing.assert_frame_equal(table, Bench().experiment.run(CELLS_OF_FIVE), check_exact=True)
+
+
+def test_a_cell_of_other_code_is_measured_again(tmp_path, monkeypatch, caplog):
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    expected = Bench().experiment.run(CELLS_OF_FIVE[:2], run)
+    for code, again in (({"kernels": "edited"}, [0, 1]), ({"kernels": "edited"}, [])):
+        second = Bench()
+        with monkeypatch.context() as patch:
+            patch.setattr("suites.experiment._code", lambda code=code: code)
+            table = second.experiment.run(CELLS_OF_FIVE[:2], run)
+        assert second.measured == again
+        pd.testing.assert_frame_equal(table, expected, check_exact=True)
+    assert caplog.text.count("fake: 2 cells were measured by other code") == 1
+    assert len(files(run)) == 2
+    collect(run)
+    assert len(pd.read_parquet(run.folder / "fake.parquet")) == len(expected)
+
+
+def test_a_cell_tells_the_kernels_that_measured_it(tmp_path):
+    run, bench = Run.create(tmp_path / "run", CONFIGURATION), Bench()
+    bench.experiment.run(CELLS_OF_FIVE[:1], run)
+    (path,) = files(run)
+    assert pd.read_parquet(path).attrs == {"gradfade": version(), "kernels": jit.CACHE_DIR.name}
 
 
 def test_an_unreadable_cell_is_set_aside_and_measured_again(tmp_path, caplog):

@@ -75,8 +75,37 @@ def test_promise_is_a_few_ulp_of_forward_and_backward(name):
     assert np.array_equal(gate.promised_forward(row, value, np.float32), row.ulp * spacing.astype(np.float64))
     dy = np.full_like(x, -3.0)
     near_zero = (np.abs(slope) < 2.0**-5) & (row.derivative_zero is not None)
-    relative = gate.promised_backward(row, dy, slope, np.float32) / np.abs(dy * slope)
+    near_zero &= np.abs(x - (row.derivative_zero or 0.0)) < 1
+    relative = gate.promised_backward(row, dy, x, row.a, slope, np.float32) / np.abs(dy * slope)
     assert relative[~near_zero].max() <= (row.ulp_derivative + 1) * 2.0**-23 * 1.01
-    absolute = gate.promised_backward(row, dy, slope, np.float32)[near_zero]
+    absolute = gate.promised_backward(row, dy, x, row.a, slope, np.float32)[near_zero]
     assert np.all(absolute >= 3.0 * 2.0**-23)
     assert np.all(absolute <= 3.0 * 2.0**-23 * 1.3)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ACTIVATIONS.items() if row.derivative_zero is not None])
+def test_a_derivative_that_is_lost_in_the_tail_is_red(name):
+    """gelu'(-10) is -8e-22, far below the absolute promise, which holds around the zero at -0.75 alone."""
+    row, x, dy = ACTIVATIONS[name], np.array([-4.0, -10.0]), np.ones(2)
+    slope = row.reference_derivative(x, row.a)
+    allowed = gate.promised_backward(row, dy, x, row.a, slope, np.float32)
+    assert np.all(allowed < 0.01 * np.abs(slope))
+    with pytest.raises(GateError, match="1 of 2"):
+        gate.check("flushed", np.where(x == -10.0, 0.0, slope), slope, allowed)
+
+
+def test_the_zero_of_a_scaled_activation_moves_with_its_scale():
+    row, a = ACTIVATIONS["swish"], 4.0
+    x = np.array([row.derivative_zero / a, row.derivative_zero]) + 1e-3
+    slope = row.reference_derivative(x, a)
+    absolute = gate.promised_backward(row, np.ones(2), x, a, slope, np.float32) >= 2.0**-23
+    assert absolute.tolist() == [True, False]
+
+
+def test_one_element_that_was_never_written_is_found_however_large_the_array():
+    whole = np.zeros(5 * gate.SAMPLE, np.float32)
+    gate.check_written("result", whole, whole[:0])
+    whole[1] = np.nan
+    assert 1 not in gate.sample(whole.size)
+    with pytest.raises(GateError, match=rf"result: 1 of {whole.size} elements are NaN"):
+        gate.check_written("result", whole)

@@ -27,6 +27,17 @@ def test_full_has_every_initializer_and_more_of_everything():
     assert full["training"][0].epochs > quick["training"][0].epochs
 
 
+def test_every_profile_says_how_often_a_benchmark_is_timed():
+    quick, full = (PROFILES[name].rounds for name in ("quick", "full"))
+    assert {"max_time", "min_rounds"} == quick.keys() == full.keys()
+    assert all(quick[name] < full[name] for name in quick)
+
+
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(UserError, match="unknown profile 'quik'; valid: quick, full"):
+        cells("quik")
+
+
 def test_a_negative_seed_is_refused():
     with pytest.raises(UserError, match="seed must be"):
         cells("quick", seed=-1)

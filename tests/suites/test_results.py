@@ -39,6 +39,19 @@ def test_an_unfinished_run_of_the_same_configuration_is_resumed(tmp_path):
     assert Run.create(tmp_path / "run", {"names": ["a", "b"], "seed": 0}).resumed
 
 
+def test_a_resumed_run_keeps_its_record_and_says_what_changed_since(tmp_path, monkeypatch, caplog):
+    first = record(Run.create(tmp_path / "run", CONFIGURATION))
+    assert record(Run.create(tmp_path / "run", CONFIGURATION)) == {**first, "resumed": {}}
+    assert caplog.text == ""
+    for time, changes in (("later", {"cpu": "other"}), ("last", {"cpu": "other", "commit": "abc"})):
+        monkeypatch.setattr("suites.results.environment", lambda now={**first, "time": time, **changes}: now)
+        Run.create(tmp_path / "run", CONFIGURATION)
+        again = record(Run.create(tmp_path / "run", CONFIGURATION))
+    assert again == {**first, "resumed": {"later": {"cpu": "other"}, "last": {"commit": "abc"}}}
+    assert caplog.text.count("was begun with") == 2
+    assert f"was begun with cpu {first['cpu']}, and is resumed with other" in caplog.text
+
+
 def test_another_configuration_is_refused_and_left_alone(tmp_path):
     run = Run.create(tmp_path / "run", CONFIGURATION)
     before = (run.folder / RECORD).read_bytes()

@@ -76,13 +76,16 @@ def test_beyond_float32():
 
 
 def test_an_explosion_beyond_float32():
-    grid = {"activations": ["tanh"], "initializers": ["saturating"], "width": 64, "batch": 8, "seeds": 1}
-    table, double = (
-        sequence.measure(sequence.cells(**grid, length=300, dtype=dtype)[0]) for dtype in ("float32", "float64")
-    )
-    assert values(double, "log10_gradient")[0] > 30
-    # Chaotic: float32 and float64 follow different trajectories of the same growth.
-    assert values(table, "log10_gradient")[0] == pytest.approx(values(double, "log10_gradient")[0], rel=0.2)
+    grid = {"activations": ["tanh"], "initializers": ["saturating"], "width": 64, "batch": 8, "seeds": 6}
+    totals = []
+    for dtype in ("float32", "float64"):
+        rows = sequence.measure(sequence.cells(**grid, length=300, dtype=dtype)[0])
+        totals.append(rows[(rows.metric == "log10_gradient") & (rows.position == 0)].value)
+    single, double = totals
+    assert single.min() > 38.6  # beyond the range of float32
+    # Chaotic: float32 and float64 follow different trajectories of the same growth, so only their means agree.
+    error = math.sqrt(single.var() / len(single) + double.var() / len(double))
+    assert abs(single.mean() - double.mean()) < 4 * error
 
 
 def test_a_gradient_that_is_gone_is_minus_infinity():

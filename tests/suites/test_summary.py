@@ -11,8 +11,8 @@ from suites.summary import attenuation
 CONFIGURATION = {"experiment": "depth", "architecture": "plain", "activation": "tanh", "initializer": "he_normal"}
 
 
-def table(totals, predicted=None, depth=10, **more):
-    """Rows at positions 0 and depth of one seed per total."""
+def table(totals, predicted=None, depth=10, sd=None, **more):
+    """Rows at positions 0 and depth of one seed per total, with their prediction and the band of one sample."""
     configuration = {**CONFIGURATION, "depth": depth, **more}
     tables = [
         rows(configuration, seed=seed, position=[0, depth], metric="log10_gradient", value=[total, 0.0])
@@ -21,6 +21,8 @@ def table(totals, predicted=None, depth=10, **more):
     if predicted is not None:
         curve = {"metric": "predicted_log10_gradient", "value": [predicted, 0.0]}
         tables.append(rows(configuration, position=[0, depth], **curve))
+    if sd is not None:
+        tables.append(rows(configuration, position=[0, depth], metric="predicted_sd", value=[sd, 0.0]))
     return merge(tables)
 
 
@@ -37,6 +39,15 @@ def test_one_configuration():
     assert row["z"] == pytest.approx(-0.5 / error)
     assert row["seeds_zero"] == 0
     assert row["activation"] == "tanh"
+
+
+def test_one_sample_is_held_against_its_median():
+    """sd 0.4 is beta = (0.8 ln 10)^2; the median of the norm is exp(-beta/4) times the root of its mean square."""
+    (row,) = attenuation(table([-1.0, -2.0, -3.0], predicted=-1.5, sd=0.4), "depth").to_dict("records")
+    median = -1.5 + math.log10(math.exp(-((0.8 * math.log(10)) ** 2) / 4))
+    assert row["z"] == pytest.approx((-2 - median) / (1 / math.sqrt(3)))
+    assert row["predicted_total_decades"] == -1.5
+    assert row["predicted_decades_per_layer"] == -0.15
 
 
 def test_steps_for_time():

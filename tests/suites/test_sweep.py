@@ -31,6 +31,20 @@ def test_a_folder_holds_the_same_rows_and_is_finished(tmp_path):
         sweep("depth", out=tmp_path / "run", **TINY)
 
 
+def test_another_name_of_the_same_grid_resumes_it(tmp_path):
+    sweep("depth", out=tmp_path / "run", **{**TINY, "activations": ("silu", "tanh")})
+    path = tmp_path / "run" / "environment.json"
+    record = json.loads(path.read_text())
+    assert record["configuration"] == {
+        "experiment": "depth", "architecture": "plain", "activation": ["swish", "tanh"],
+        "initializer": "xavier_normal", "depth": 3, "width": 8, "batch": 4, "dtype": "float32", "seed": 0, "seeds": 2,
+    }  # fmt: skip
+    path.write_text(json.dumps({**record, "finished": None}))
+    sweep("depth", out=tmp_path / "run", **{**TINY, "activations": ("swish", "tanh", "silu")})
+    with pytest.raises(UserError, match="finished"):
+        sweep("depth", out=tmp_path / "run", **TINY)
+
+
 def test_a_wrong_grid_writes_nothing(tmp_path):
     with pytest.raises(UserError, match="depth must be"):
         sweep("depth", out=tmp_path / "run", **{**TINY, "depth": -1})

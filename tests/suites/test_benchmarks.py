@@ -1,0 +1,72 @@
+"""The benchmark suites run from Python: resumed, refused, and untouched by what the user's pytest is told."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suites import benchmarks
+from suites.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+CALL = "import json, sys; from suites.benchmarks import run; print(json.dumps(run(**json.loads(sys.argv[1]))))"
+ONE = {"suites": ["activations"], "profile": "quick", "seed": 0, "select": "relu6-forward-L2"}
+
+
+def run(**arguments):
+    """Exit code, what benchmarks.run returned or the last line of its error; in a process, since pytest runs in one."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "--collect-only --no-such-option"}
+    done = subprocess.run(
+        [sys.executable, "-c", CALL, json.dumps(arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return done.returncode, done.stderr.strip().splitlines()[-1]
+    return 0, json.loads(done.stdout)
+
+
+def journal(folder):
+    return (folder / "cost.jsonl").read_text()
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    """As `gradfade run` does when it was interrupted after its benchmarks; PYTEST_ADDOPTS changes nothing."""
+    folder = {"folder": str(tmp_path / "out")}
+    assert run(**ONE, **folder, more_to_come=True) == (0, {})
+    before = journal(tmp_path / "out")
+    assert before.count("\n") == 1
+    assert run(**ONE, **folder, more_to_come=True) == (0, {})
+    assert journal(tmp_path / "out") == before
+    record = json.loads((tmp_path / "out" / "environment.json").read_text())
+    assert record["finished"] is None
+    assert record["configuration"] == {"command": "run", "profile": "quick", "seed": 0}
+
+    code, error = run(**ONE, **folder)
+    assert code == 1
+    assert "another configuration (command: 'run' there, 'bench' asked)" in error
+    assert json.loads((tmp_path / "out" / "environment.json").read_text()) == record
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number of 0 or more, got -1"),
+        ({"profile": "quik"}, "unknown profile 'quik'"),
+        ({"suites": ["activation"]}, "unknown suite 'activation'; valid: activations"),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_is_written(tmp_path, wrong, message):
+    with pytest.raises(UserError, match=message):
+        benchmarks.run(**{**ONE, **wrong}, folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_main_job_leaves_out_what_its_experiments_measure():
+    assert {*benchmarks.SUITES} - {*benchmarks.COSTS} == {"attenuation", "peers"}
