@@ -11,7 +11,6 @@ from kernels.normal import gelu_slope, gelu_tail
 from kernels.vecmath import (
     EXACT,
     add_smaller,
-    cut,
     exp_parts,
     exp_parts_of_cut,
     join,
@@ -34,7 +33,7 @@ _DEEP = (-40.0, -350.0)
 def swish(x, a):
     """x sigmoid(a x); a = 1 is SiLU. x E / (1 + E) or x / (1 + E), E = e^-|a x|."""
     T = type(x)
-    p, scale = exp_parts_of_cut(*_minus_abs_cut(x, a))
+    p, scale = exp_parts(*_minus_abs(x, a))
     E = fma(scale, p, scale)
     negative = a * x < 0
     largest = pick(x, _LARGEST)
@@ -47,12 +46,13 @@ def swish(x, a):
 def swish_derivative(x, y, a):
     """s = E (1 + E - v) / (1 + E)^2 or 1 - s, E = e^-v, v = |a x|."""
     T = type(x)
-    z, dz = _minus_abs_cut(x, a)
-    p, scale = exp_parts_of_cut(z, dz)
+    z, dz = _minus_abs(x, a)
+    p, scale = exp_parts(z, dz)
     E = fma(scale, p, scale)
     normal = unscale(E)
     w = T(1) / (T(1) + normal)
-    slope = unscale(((T(1) + z) + normal) * (w * w) * E)
+    rise = T(0) if vanishes(z) else (T(1) + z) + normal
+    slope = unscale(rise * (w * w) * E)
     return slope if a * x < 0 else T(1) - slope
 
 
@@ -210,13 +210,6 @@ def _minus_abs(x, a):
     magnitude, slope = abs(x), -abs(a)
     z = slope * magnitude
     return z, fma(slope, magnitude, -z)
-
-
-@scalar
-def _minus_abs_cut(x, a):
-    """_minus_abs, cut off where e^z vanishes."""
-    z, dz = _minus_abs(x, a)
-    return -cut(-z), type(x)(EXACT) if vanishes(z) else dz
 
 
 @scalar
