@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from reports.summary import keeps
 from reports.words import listed, number, percent, several, signed
 
 
@@ -16,16 +17,11 @@ def _names(rows: pd.DataFrame) -> str:
     return listed(list(rows.activation), most=len(rows))
 
 
-def _kept(rows: pd.DataFrame) -> pd.Series:
-    """Which carry a gradient through all layers within a factor of ten."""
-    return rows.total_decades.abs() <= 1
-
-
 def _gradient(ranking: pd.DataFrame) -> str:
     known = ranking[ranking.decades_per_layer.notna()]
     if known.empty:
         return ""
-    kept, lost, grown = known[_kept(known)], known[known.total_decades < -1], known[known.total_decades > 1]
+    kept, lost, grown = known[keeps(known)], known[known.total_decades < -1], known[known.total_decades > 1]
     depths = " or ".join(str(depth) for depth in sorted(known.depth.unique()))
     text = f"Each with the initialiser that suits it best, {len(kept)} of {several(len(known), 'activation')} carry a "
     text += f"gradient through {depths} layers within a factor of ten{': ' * bool(len(kept))}{_names(kept)}."
@@ -44,7 +40,7 @@ def _cost(ranking: pd.DataFrame) -> str:
         f"Forward and backward, {first.activation} is the cheapest at {number(first.ns_per_element)} ns per element "
         f"and {last.activation} the dearest at {number(last.ns_per_element)} ns."
     )
-    kept = known[_kept(known)]
+    kept = known[keeps(known)]
     if len(kept):
         best = kept.iloc[0]
         text += f" Cheapest of those that keep the gradient: {best.activation} ({number(best.ns_per_element)} ns)."

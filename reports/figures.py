@@ -47,7 +47,8 @@ FIGURES = {
         tradeoff.draw_tradeoff,
         tradeoff.tradeoff_finding,
         "Each point is one activation with the initialiser that changes its gradient least. Left is cheap. On the "
-        "dashed line the gradient is kept as it is; below it vanishes, above it explodes.",
+        "dashed line the gradient is kept as it is; below it vanishes, above it explodes. The axis "
+        "is linear within a hundredth of a decade of 0 and logarithmic beyond.",
     ),
     "heat": Figure(
         "Decades per layer and per step, every combination",
@@ -81,7 +82,8 @@ FIGURES = {
         cost.draw_cost,
         cost.cost_finding,
         "Activations are sorted, cheapest on top. A colour is the part of memory that the arrays fit in, a panel the "
-        "direction and number format. Points are medians, whiskers the quartiles.",
+        "direction and number format. Points are medians, whiskers the quartiles. On a shared machine the times of "
+        "one run vary by 10 to 30 %: smaller differences, here or in any time on this page, mean little.",
     ),
     "limits": Figure(
         "Share of the machine's limit",
@@ -89,8 +91,9 @@ FIGURES = {
         cost.limits_data,
         cost.draw_limits,
         cost.limits_finding,
-        "Percent of the bandwidth that was probed in the same session. At 100 no faster kernel is possible on this "
-        "machine.",
+        "Percent of the bandwidth of each memory level, as probed in the same session. A kernel near 100 is bound by "
+        "memory. One that computes much, such as gelu_tanh, is bound by arithmetic, so bandwidth is not its limit. A "
+        "share a little above 100 means that the machine was faster than when it was probed.",
     ),
     "layers": Figure(
         "Cost inside whole layers",
@@ -98,8 +101,9 @@ FIGURES = {
         cost.layers_data,
         cost.draw_layers,
         cost.layers_finding,
-        "The same activations as part of a dense layer, a recurrent sequence or a whole training step, where matrix "
-        "products dilute the differences. Points are medians, whiskers the quartiles.",
+        "The same activations as part of a dense layer, a recurrent sequence or a whole training step. Points "
+        "are medians, whiskers the quartiles. A gradient below 1.2e-38 is subnormal in float32, and many CPUs "
+        "multiply such numbers many times slower: in a deep network a vanishing gradient also costs time.",
     ),
     "accuracy": Figure(
         "Training: test accuracy",

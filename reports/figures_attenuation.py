@@ -2,14 +2,13 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from reports.load import Tables
-from reports.style import INK, Look, arrange, looks, panels, slanted_names
+from reports.style import INK, Look, arrange, heat_map, looks, panels
 from reports.summary import label, survival
 from reports.words import listed, number, power, several, signed
 from suites.summary import CONFIGURATION, FACTORS, attenuation, centre
@@ -147,11 +146,10 @@ def draw_heat(data: pd.DataFrame) -> Canvas:
         )[part.column.unique()]
         texts = table.map(lambda value: "lost" if value == -np.inf else signed(value, 3))
         shown = table.replace({-np.inf: -10.0, np.inf: 10.0})
-        sns.heatmap(
-            shown, ax=ax, cmap="RdBu", norm=SymLogNorm(0.005, vmin=-1, vmax=1), vmin=-1, vmax=1, annot=texts, fmt="",
-            cbar=False, annot_kws={"size": 7.5}, linewidths=0.5,
+        heat_map(
+            ax, shown, "decades (log beyond ±0.005)", ticks=(-1, -0.1, -0.01, 0, 0.01, 0.1, 1), cmap="RdBu",
+            norm=SymLogNorm(0.005, vmin=-1, vmax=1), vmin=-1, vmax=1, annot=texts, fmt="", annot_kws={"size": 7.5},
         )  # fmt: skip
-        slanted_names(ax)
     return arrange(figure)
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from reports.load import Tables
-from reports.style import ROW, Look, arrange, looks, marks, panels, plain_numbers, slanted_names
-from reports.words import listed, number
+from reports.style import ROW, Look, arrange, heat_map, looks, marks, panels, plain_numbers
+from reports.summary import element_cost
+from reports.words import listed, number, readable, several
 
 ACROSS = 4  # panels of operations beside each other
 # Beginnings of what a benchmark does where it is no layer of ours that it times.
@@ -27,8 +27,8 @@ def cost_data(run: Tables) -> pd.DataFrame:
 def draw_cost(data: pd.DataFrame) -> Canvas:
     """Activations below each other, cheapest on top; a panel per direction and dtype, a colour per memory level."""
     order, look = _cheapest_first(data, "ns_per_element"), looks(data.level)
-    data = data.assign(panel=data.direction.str.replace("_", " and ") + ", " + data.dtype)
-    figure, axes = panels(data.panel.unique(), data.direction.nunique(), "nanoseconds per element", "")
+    data = data.assign(panel=data.direction.map(readable) + ", " + data.dtype)
+    figure, axes = panels(data.panel.unique(), data.direction.nunique(), "nanoseconds per element (log scale)", "")
     figure.set_figheight((ROW * len(order) + 1) * data.dtype.nunique())
     for name, ax in axes.items():
         _dots(ax, data[data.panel == name], "ns_per_element", "level", order, look)
@@ -66,7 +66,7 @@ def cost_finding(data: pd.DataFrame) -> str:
             f"{number(high.ns_per_element)} ns, {ratio} times as much"
         )
     return (
-        f"Cheapest and dearest per element, {direction.replace('_', ' and ')}, {dtype}. {'; '.join(cases)}. Where the "
+        f"Cheapest and dearest per element, {readable(direction)}, {dtype}. {'; '.join(cases)}. Where the "
         "points of a level stand above each other, memory sets the pace and the choice of activation costs nothing."
     )
 
@@ -81,11 +81,10 @@ def draw_limits(data: pd.DataFrame) -> Canvas:
         part = data[data.dtype == dtype]
         table = part.pivot_table(index="activation", columns="column", values="fraction_of_limit", observed=True)
         table = 100 * table.reindex(index=list(order), columns=part.column.unique())
-        sns.heatmap(
-            table, ax=ax, cmap="cividis", vmin=0, vmax=100, annot=True, fmt=".0f", annot_kws={"size": 7},
-            linewidths=0.5, cbar=False,
+        heat_map(
+            ax, table, "% of the level's bandwidth", ticks=range(0, 101, 20), cmap="cividis", vmin=0, vmax=100,
+            annot=True, fmt=".0f", annot_kws={"size": 7},
         )  # fmt: skip
-        slanted_names(ax)
     return arrange(figure)
 
 
@@ -102,26 +101,35 @@ def limits_finding(data: pd.DataFrame) -> str:
     cases = listed([f"{number(100 * share, 2)} % in {level}" for level, share in medians.items()])
     return (
         f"The median kernel reaches {cases} of the bandwidth that was probed. Furthest from it: "
-        f"{worst.activation} {worst.direction.replace('_', ' and ')} in {worst.level} "
+        f"{worst.activation} {readable(worst.direction)} in {worst.level} "
         f"({number(100 * worst.fraction_of_limit, 2)} %)."
     )
 
 
 def layers_data(run: Tables) -> pd.DataFrame:
-    """Columns op, activation, case (the rest of the benchmark's group), milliseconds, q1, q3: whole layers."""
+    """Columns op, activation, case (what tells benchmarks of one op apart), milliseconds, q1, q3, alone: whole layers.
+
+    alone is the activation's own cost, in ns per element.
+    """
     rows = run["cost"]
     layers = rows.op.notna() & ~rows.op.fillna("").astype(str).str.startswith(NO_LAYERS) & rows.activation.notna()
     rows = rows[layers]
-    case = [group.removeprefix(op).strip() for group, op in zip(rows.group, rows.op, strict=True)]
+    depths = rows["depth"] if "depth" in rows else pd.Series(1.0, rows.index)
+    case = [
+        ", ".join([f"{depth:g} layers"] * (depth > 1) + [readable(part) for part in group.removeprefix(op).split()])
+        for group, op, depth in zip(rows.group, rows.op, depths, strict=True)
+    ]
     times = {"milliseconds": rows["median"], "q1": rows.q1, "q3": rows.q3}
-    table = rows[["op", "activation"]].assign(case=case, **{name: 1e3 * time for name, time in times.items()})
+    alone = element_cost(run["cost"]).set_index("activation").ns_per_element
+    names = {"op": rows.op.map(readable), "case": case, "alone": rows.activation.map(alone).astype(float)}
+    table = rows[["activation"]].assign(**names, **{name: 1e3 * time for name, time in times.items()})
     return table.reset_index(drop=True)
 
 
 def draw_layers(data: pd.DataFrame) -> Canvas:
     """A panel per operation, activations below each other, a colour per direction and shape."""
     order, look = _cheapest_first(data, "milliseconds"), looks(data.case)
-    figure, axes = panels(data.op.unique(), ACROSS, "milliseconds", "", share="y")
+    figure, axes = panels(data.op.unique(), ACROSS, "milliseconds (log scale)", "", share="y")
     figure.set_figheight((ROW * len(order) + 1) * -(-data.op.nunique() // ACROSS))
     for op, ax in axes.items():
         _dots(ax, data[data.op == op], "milliseconds", "case", order, look)
@@ -129,11 +137,19 @@ def draw_layers(data: pd.DataFrame) -> Canvas:
 
 
 def layers_finding(data: pd.DataFrame) -> str:
-    """How much the choice of activation moves each operation's time."""
+    """How much the choice of activation moves each operation's time, beside how much it moves its own."""
     ratios = {}
     for (op, case), group in data.groupby(["op", "case"], sort=False):
         low, high = (group.loc[group.milliseconds.agg(end)] for end in ("idxmin", "idxmax"))
         ratio = high.milliseconds / low.milliseconds
-        ratios[f"{op} {case} {number(ratio)} times ({low.activation} to {high.activation})"] = ratio
+        ratios[f"{op} ({case}) {number(ratio)} times ({low.activation} to {high.activation})"] = ratio
     cases = sorted(ratios, key=lambda case: -ratios[case])
-    return f"How many times longer whole layers take with the dearest activation than the cheapest: {listed(cases, 5)}."
+    text = f"How many times longer whole layers take with the dearest activation than the cheapest: {listed(cases, 5)}."
+    alone = data.alone.max() / data.alone.min()
+    if np.isfinite(alone):
+        less = sum(ratio < alone for ratio in ratios.values())
+        text += (
+            f" Alone, the dearest of these activations takes {number(alone)} times as long per element as the "
+            f"cheapest; inside a layer the ratio is smaller in {less} of {several(len(ratios), 'case')}."
+        )
+    return text

@@ -6,29 +6,32 @@ from matplotlib.figure import Figure as Canvas
 
 from reports.load import Tables
 from reports.style import MUTED, ROW, arrange, label_right, looks, panels, plain_numbers
-from reports.summary import best, element_cost
+from reports.summary import best, element_cost, keeps
 from reports.words import number, several
 from suites.summary import FACTORS, attenuation
 
-KEEPS = 0.02  # decades per layer or step: a factor of ten in 50
+COLUMNS = ["panel", "activation", "initializer", "ns_per_element", "decades", "predicted", "total_decades"]
 
 
 def tradeoff_data(run: Tables) -> pd.DataFrame:
-    """Columns panel, activation, initializer (the best), ns_per_element, decades (per layer or step), predicted."""
+    """Columns panel, activation, initializer (the best), ns_per_element, decades, predicted, total_decades.
+
+    decades and predicted are per layer or step, as panel says.
+    """
     costs = element_cost(run["cost"])
     parts = []
     for name, (_, factor) in FACTORS.items():
         table = best(attenuation(run[name], name)).merge(costs, on="activation")
         columns = {f"decades_per_{factor}": "decades", f"predicted_decades_per_{factor}": "predicted"}
         table = table.rename(columns=columns).assign(panel=f"decades per {factor}")
-        parts.append(table[["panel", "activation", "initializer", "ns_per_element", "decades", "predicted"]])
+        parts.append(table[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 
 def draw_tradeoff(data: pd.DataFrame) -> Canvas:
     """Cost across, decades per layer or step up; every point is named beside the panel."""
     look = looks(data.activation)
-    figure, axes = panels(data.panel.unique(), 2, "nanoseconds per element, forward and backward", "", share="x")
+    figure, axes = panels(data.panel.unique(), 2, "ns per element, forward and backward (log scale)", "", share="x")
     figure.set_figheight(max(3.0, ROW * data.activation.nunique() + 1.2))
     for name, ax in axes.items():
         part = data[(data.panel == name) & data.decades.notna()]
@@ -40,8 +43,10 @@ def draw_tradeoff(data: pd.DataFrame) -> Canvas:
             ax.plot(point.ns_per_element, point.y, marker=marker, color=colour, markersize=7, clip_on=False)
         ax.axhline(0, color=MUTED, linestyle="--", linewidth=1)
         ax.set_yscale("symlog", linthresh=0.01, linscale=0.5)
+        ax.set_ylabel("decades (log beyond ±0.01)")
         ax.yaxis.set_major_formatter(lambda value, _: number(value))
         ax.set_xscale("log")
+        ax.margins(x=0.06, y=0.06)  # whole markers within the axes
         plain_numbers(ax)
         names = part.activation.astype(str) + " · " + part.initializer.astype(str)
         names += part.decades.map({-np.inf: " → 0", np.inf: " → ∞"}).fillna("")
@@ -54,14 +59,14 @@ def draw_tradeoff(data: pd.DataFrame) -> Canvas:
 def tradeoff_finding(data: pd.DataFrame) -> str:
     """Which activation is the cheapest among those that keep the gradient, and what the dearest one buys."""
     panel = data.panel.iloc[0]
-    per = panel.removeprefix("decades ")
+    per = panel.removeprefix("decades per ")
     rows = data[(data.panel == panel) & data.decades.notna()]
-    kept = rows[rows.decades.abs() <= KEEPS].sort_values("ns_per_element", kind="stable")
+    kept = rows[keeps(rows)].sort_values("ns_per_element", kind="stable")
     if kept.empty:
-        return f"No activation of this run keeps its gradient within {KEEPS:g} decades {per}."
+        return "No activation of this run keeps its gradient within a factor of ten."
     first, last = kept.iloc[0], rows.loc[rows.decades.idxmin()]
     return (
-        f"{several(len(kept), 'activation')} of {len(rows)} lose or gain at most {KEEPS:g} decades {per}; "
-        f"the cheapest is {first.activation} at {number(first.ns_per_element)} ns per element. {last.activation} loses "
-        f"most ({number(last.decades)} {panel}) and costs {number(last.ns_per_element)} ns."
+        f"{several(len(kept), 'activation')} of {len(rows)} keep the gradient within a factor of ten over all "
+        f"{per}s measured; the cheapest is {first.activation} at {number(first.ns_per_element)} ns per element. "
+        f"{last.activation} loses most ({number(last.decades)} {panel}) and costs {number(last.ns_per_element)} ns."
     )

@@ -34,13 +34,13 @@ def accuracy_data(run: Tables) -> pd.DataFrame:
     return _data(run["training"], "test_accuracy")
 
 
-def _draw(data: pd.DataFrame, metric: str, **limits: Any) -> Canvas:
-    figure, axes = panels(data.line.unique(), 5, "step", metric.replace("_", " "))
+def _draw(data: pd.DataFrame, metric: str, name: str, **limits: Any) -> Canvas:
+    figure, axes = panels(data.line.unique(), 5, "step", name)
     look = looks(data.activation)
     everyone = [curve[["step", metric]].astype(float) for _, curve in data.groupby("line", sort=False)]
-    for name, ax in axes.items():
+    for line, ax in axes.items():
         ax.add_collection(LineCollection(everyone, colors=MUTED, linewidths=0.5, alpha=0.35))
-        curve = data[data.line == name].sort_values("step")
+        curve = data[data.line == line].sort_values("step")
         colour = look[curve.activation.iloc[0]].colour
         ax.fill_between(curve.step.astype(float), curve.low, curve.high, color=colour, alpha=0.25, linewidth=0)
         ax.plot(curve.step, curve[metric], color=colour, linewidth=1.8)
@@ -51,12 +51,12 @@ def _draw(data: pd.DataFrame, metric: str, **limits: Any) -> Canvas:
 def draw_loss(data: pd.DataFrame) -> Canvas:
     """One panel per activation in its colour, all others grey behind; log scale over the means' range."""
     shown = data.loss[np.isfinite(data.loss) & (data.loss > 0)]
-    return _draw(data, "loss", yscale="log", ylim=(shown.min() / 1.5, shown.max() * 1.5))
+    return _draw(data, "loss", "loss (log scale)", yscale="log", ylim=(shown.min() / 1.5, shown.max() * 1.5))
 
 
 def draw_accuracy(data: pd.DataFrame) -> Canvas:
     """One panel per activation in its colour, all others grey behind."""
-    return _draw(data, "test_accuracy", ylim=(0, 1.02))
+    return _draw(data, "test_accuracy", "test accuracy", ylim=(0, 1.02))
 
 
 def loss_finding(data: pd.DataFrame) -> str:

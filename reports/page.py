@@ -13,9 +13,11 @@ from markupsafe import Markup
 from reports.answer import answer
 from reports.figures import FIGURES, Figure
 from reports.load import Tables, load
+from reports.record import record
+from reports.method import setup
 from reports.style import GRID, INK, MUTED, theme
 from reports.summary import ranking, training
-from reports.words import entries, number, percent, signed
+from reports.words import fixed, percent, signed
 from suites.results import write_whole
 
 REPORT, PAGE, FOLDER = "report", "index.html", "figures"
@@ -49,7 +51,7 @@ def render(folder: Path) -> Path:
     for name, table in (("ranking", ranked), ("table1", trained)):
         _write_csv(target / FOLDER / f"{name}.csv", table)
     text = _template().render(
-        name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=entries(run.environment | run.session),
+        name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=record(run), setup=setup(run),
         notes=_notes(run),
         answer=answer(ranked), ranking=ranked.to_dict("records"), training=trained.to_dict("records"),
         sections=sections, folder=FOLDER, LONG=LONG,
@@ -103,5 +105,5 @@ def _template() -> Any:
         loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(number=number, signed=signed, percent=percent)
+    environment.filters.update(fixed=fixed, signed=signed, percent=percent)
     return environment.get_template("page.html.j2")

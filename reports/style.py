@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
+
+from reports.words import number
 
 matplotlib.use("agg")  # figures are only ever saved: never open a window
 
@@ -22,6 +25,7 @@ PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]  # 7 and 6 have no common factor: 42 different pairs
 WIDTH = 11.0  # inches of every figure
 LETTER = 0.08  # inches of a wide letter of the legend
+EQUAL_CONTRAST = 0.179  # the luminance on which black and white text have the same contrast, 4.6 (WCAG 2.2)
 ROW = 0.21  # inches per activation where they are listed one below the other
 
 RC: dict[Any, Any] = {
@@ -114,12 +118,30 @@ def plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_minor_formatter(lambda value, _: "")
 
 
-def slanted_names(ax: Axes) -> None:
-    """Slant the names below a heat map, and drop the axes' own titles."""
+def heat_map(ax: Axes, table: pd.DataFrame, unit: str, *, ticks: Sequence[float], **options: Any) -> None:
+    """A heat map of table with its numbers, its names slanted below it and a colour bar in unit beside it.
+
+    Numbers are black on light cells and white on dark ones. options go to seaborn.heatmap.
+    """
+    bar = {"label": unit, "ticks": ticks, "format": lambda value, _: number(value), "aspect": 40, "pad": 0.02}
+    sns.heatmap(table, ax=ax, linewidths=0.5, cbar_kws=bar, **options)
+    cells = ax.collections[0]
+    if cells.colorbar is not None and cells.colorbar.solids is not None:
+        cells.colorbar.minorticks_off()
+        cells.colorbar.solids.set(rasterized=False, edgecolor="face")  # the page holds no pictures
+    numbered = table.notna().to_numpy().ravel()
+    for text, cell in zip(ax.texts, np.asarray(cells.get_facecolor())[numbered], strict=True):
+        text.set_color("#000000" if _luminance(cell[:3]) > EQUAL_CONTRAST else "#ffffff")
     ax.set(xlabel="", ylabel="")
     ax.tick_params(axis="x", rotation=35)
     for tick in ax.get_xticklabels():
         tick.set_horizontalalignment("right")
+
+
+def _luminance(rgb: Sequence[float]) -> float:
+    """Relative luminance of a colour in sRGB, 0 to 1 (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def label_right(ax: Axes, points: pd.DataFrame) -> None:

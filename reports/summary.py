@@ -57,6 +57,11 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
     return order.drop_duplicates("activation").drop(columns="size")
 
 
+def keeps(table: pd.DataFrame) -> pd.Series:
+    """Which rows keep their gradient: total_decades, over all layers or steps measured, within one decade of 0."""
+    return table.total_decades.abs() <= 1
+
+
 def element_cost(cost: pd.DataFrame, direction: str = "forward_backward") -> pd.DataFrame:
     """Columns activation, ns_per_element, dtype, level: float32 in the L2 cache, or the nearest that was measured."""
     rows = cost[(cost.op == "activation") & (cost.direction == direction) & cost.ns_per_element.notna()]
@@ -94,8 +99,8 @@ def training(rows: pd.DataFrame) -> pd.DataFrame:
 def ranking(run: Tables) -> pd.DataFrame:
     """One row per activation: what it costs, how much gradient it keeps with its best initialiser, how well it trains.
 
-    total_decades are over the depth beside them. Sorted by how far the gradient drifts per layer, to a hundredth of a
-    decade, then by cost; what a run did not measure is null and sorts last.
+    total_decades are over the depth beside them. Those that keep their gradient come first, then those that do
+    not, each by cost; what a run did not measure is null and sorts last.
     """
     costs = element_cost(run["cost"])[["activation", "ns_per_element"]]
     depth, time = (best(attenuation(run[name], name)) for name in ("depth", "time"))
@@ -110,7 +115,7 @@ def ranking(run: Tables) -> pd.DataFrame:
     table = parts[0]
     for part in parts[1:]:
         table = table.merge(part, on="activation", how="outer", suffixes=("", "_time"))
-    drift = table.decades_per_layer.abs().round(2)
-    keys, ascending = ["drift", "ns_per_element", "accuracy"], [True, True, False]
-    order = table.assign(drift=drift).sort_values(keys, ascending=ascending, kind="stable")
-    return order.drop(columns="drift").reset_index(drop=True)
+    group = (~keeps(table)).where(table.total_decades.notna())
+    keys, ascending = ["group", "ns_per_element", "accuracy"], [True, True, False]
+    order = table.assign(group=group.astype("float64")).sort_values(keys, ascending=ascending, kind="stable")
+    return order.drop(columns="group").reset_index(drop=True)

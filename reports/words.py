@@ -1,12 +1,20 @@
 """Numbers, lists and records as a reader wants them."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from suites.environment import flat
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+UNITS = ("B", "KiB", "MiB", "GiB")
+READABLE = {
+    "forward_backward": "forward and backward", "rnn": "RNN", "lstm": "LSTM", "gru": "GRU",
+    "optimizer": "optimiser", "initializer": "initialiser",
+}  # fmt: skip
+SEQUENCE = r"T(\d+)-N(\d+)-H(\d+)"  # as the benchmarks of recurrent layers name their size
+PRODUCT = r"(\d+)x(\d+)x(\d+)"  # batch, fan_in, fan_out: those of dense layers
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -28,6 +36,11 @@ def number(value: float, digits: int = 3) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     return f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    """number for the cells of a column: trailing zeros are kept, "0.200", "90.0"."""
+    return f"{value:#.{digits}g}".rstrip(".").replace("-", MINUS) if math.isfinite(value) else number(value)
 
 
 def signed(value: float, decimals: int = 2) -> str:
@@ -54,6 +67,23 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 def several(count: int, thing: str) -> str:
     """Counted: "1 seed", "8 seeds"."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def size(count: int | None) -> str:
+    """Bytes in the largest binary unit that leaves a number of at least 1: "48 KiB", "2 MiB"."""
+    if not count:
+        return "unknown"
+    power_of_1024 = min((int(count).bit_length() - 1) // 10, len(UNITS) - 1)
+    return f"{number(count / 1024**power_of_1024, 4)} {UNITS[power_of_1024]}"
+
+
+def readable(name: str) -> str:
+    """An identifier as words: "forward and backward", "training step", "RNN", "100 steps, batch 32, 128 units"."""
+    if re.fullmatch(SEQUENCE, name):
+        return re.sub(SEQUENCE, r"\1 steps, batch \2, \3 units", name)
+    if re.fullmatch(PRODUCT, name):
+        return re.sub(PRODUCT, r"batch \1, \2 to \3 units", name)
+    return READABLE.get(name) or name.replace("_", " ")
 
 
 def entries(nested: dict[str, Any]) -> dict[str, str]:

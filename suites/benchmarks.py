@@ -73,7 +73,9 @@ def run(
             raise UserError(f"the {left[1]} benchmarks that match are of the full profile: add --profile full")
         raise UserError(f"no benchmark matches -k {select!r}; {advice(ACTIVATIONS, select)}")
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise UserError(output.getvalue().strip().splitlines()[-1].removeprefix("ERROR: "))
+        lines = output.getvalue().strip().splitlines()
+        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        raise UserError((errors or lines)[-1])
     return listener.failures
 
 

@@ -1,14 +1,18 @@
 """Every figure of the table: its data are the run's numbers, and its sentence follows them."""
 
+import json
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from reports.figures import FIGURES
 from reports.load import load
 from reports.style import looks, theme
+
+WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in luminance
 
 
 def finding(name, folder):
@@ -144,6 +148,47 @@ def test_training_sentences_follow_the_table(run, edit):
     names = {"relu": "sigmoid", "sigmoid": "relu"}
     edit(run, "training", lambda table: table.assign(activation=table.activation.replace(names)))
     assert finding("accuracy", run).startswith("sigmoid ends at 97 %")
+
+
+def test_layers_sentence_sets_the_ratio_beside_the_activations_own(run):
+    text = finding("layers", run)
+    assert "dense (forward, float32) 1.27 times (relu to sigmoid)." in text  # 1.4 / 1.1
+    assert "takes 4 times as long per element as the cheapest" in text  # 0.4 / 0.1
+    assert text.endswith("inside a layer the ratio is smaller in 1 of 1 case.")
+
+
+def test_a_deep_network_is_told_by_its_layers(run):
+    record = json.loads((run / "cost.json").read_text())
+    record["benchmarks"][-1]["extra_info"]["depth"] = 50
+    (run / "cost.json").write_text(json.dumps(record))
+    assert list(FIGURES["layers"].data(load(run)).case) == ["forward, float32"] * 2 + ["50 layers, forward, float32"]
+
+
+@pytest.mark.parametrize("name", ["heat", "limits"])
+def test_numbers_on_a_heat_map_can_be_read(name, run):
+    panel = _drawn(name, run).axes[0]
+    cells = panel.collections[0].get_facecolor()
+    assert len(panel.texts) == len(cells)
+    for text, cell in zip(panel.texts, cells, strict=True):
+        assert _contrast(to_rgb(text.get_color()), cell[:3]) > 4.5
+
+
+def _contrast(one, other):
+    """Contrast of two colours by WCAG 2.2, where 4.5 is what text needs."""
+    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour] for colour in (one, other)]
+    low, high = sorted(np.array(linear) @ WEIGHTS)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_markers_of_the_tradeoff_stand_within_the_axes(run):
+    for ax in _drawn("tradeoff", run).axes:
+        low, high = ax.transAxes.transform([(0, 0), (1, 1)])
+        points = [line for line in ax.lines if line.get_linestyle() != "--"]
+        assert points
+        for line in points:
+            at = ax.transData.transform((line.get_xdata()[0], line.get_ydata()[0]))
+            assert (at > low + 4).all()
+            assert (at < high - 4).all()
 
 
 def test_slopes(run):

@@ -144,6 +144,11 @@ def test_environment(text):
     assert "<details><summary>avx2 avx512f" in text
 
 
+def test_tells_what_was_run(text):
+    assert "<dt>Across depth</dt><dd>Architecture plain: depth 50, width 256, batch 32, float32, 4 seeds." in text
+    assert "kept before and after" in text
+
+
 def test_says_what_is_missing(run):
     (run / "time.parquet").unlink()
     record = json.loads((run / "environment.json").read_text())

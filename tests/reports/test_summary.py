@@ -66,6 +66,18 @@ def test_ranking(run):
     assert table.total_decades["tanh"] == pytest.approx(-1)
 
 
+def test_those_that_keep_their_gradient_come_first_then_the_cheapest(run, edit):
+    decades = {"relu": -2.0, "tanh": -0.9, "sigmoid": 0.4}  # in all, over the depth; relu is the cheapest
+
+    def drift(table):
+        return table.assign(value=table.activation.map(decades) * (50 - table.position) / 50)
+
+    edit(run, "depth", drift)
+    assert list(ranking(load(run)).activation) == ["tanh", "sigmoid", "relu"]
+    edit(run, "depth", lambda table: table[table.activation != "tanh"])
+    assert list(ranking(load(run)).activation) == ["sigmoid", "relu", "tanh"]
+
+
 def test_ranking_of_a_partial_run(run):
     for name in ("depth", "training"):
         (run / f"{name}.parquet").unlink()

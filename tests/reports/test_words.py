@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reports.words import MINUS, entries, listed, number, percent, power, signed
+from reports.words import MINUS, entries, fixed, listed, number, percent, power, readable, signed, size
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,41 @@ def test_number(value, text):
 )
 def test_signed(value, text):
     assert signed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.2, "0.200"), (90.0, "90.0"), (413.3, "413"), (-0.5, f"{MINUS}0.500"), (math.nan, "\N{EN DASH}")],
+)
+def test_fixed(value, text):
+    assert fixed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "unknown"),
+        (512, "512 B"),
+        (49152, "48 KiB"),
+        (1 << 20, "1 MiB"),
+        (1258291, "1.2 MiB"),
+        (1 << 41, "2048 GiB"),
+    ],
+)
+def test_size(count, text):
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("forward_backward", "forward and backward"), ("training_step", "training step"), ("rnn", "RNN"),
+        ("T100-N32-H128", "100 steps, batch 32, 128 units"), ("64x256x128", "batch 64, 256 to 128 units"),
+        ("float32", "float32"),
+    ],
+)  # fmt: skip
+def test_readable(name, text):
+    assert readable(name) == text
 
 
 def test_percent():

@@ -117,7 +117,7 @@ def test_an_interrupted_session_is_readable_and_resumed(session, out):
 
     refused = session(*selection, "-k", one_more)
     assert refused.returncode == pytest.ExitCode.USAGE_ERROR
-    assert refused.stdout.strip().splitlines()[-1].startswith(f"ERROR: {out} holds a run finished at")
+    assert f"\nERROR: {out} holds a run finished at" in f"\n{refused.stdout}"
 
 
 def test_a_folder_of_another_configuration_is_refused_before_anything_runs(session, out):
@@ -161,7 +161,7 @@ def test_a_damaged_journal_is_named(session, out, line, reason):
     (out / "cost.jsonl").write_text(content)
     refused = session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished")
     assert refused.returncode == pytest.ExitCode.USAGE_ERROR
-    assert refused.stdout.strip().splitlines()[-1].startswith(f"ERROR: {out}/cost.jsonl, line 1: {reason}")
+    assert f"\nERROR: {out}/cost.jsonl, line 1: {reason}" in f"\n{refused.stdout}"
     assert (out / "cost.jsonl").read_text() == content
 
 
