@@ -13,8 +13,8 @@ from markupsafe import Markup
 from reports.answer import answer
 from reports.figures import FIGURES, Figure
 from reports.load import Tables, load
-from reports.record import record
 from reports.method import setup
+from reports.record import record
 from reports.style import GRID, INK, MUTED, theme
 from reports.summary import ranking, training
 from reports.words import fixed, percent, signed
