@@ -14,6 +14,7 @@ from kernels.vecmath import (
     exp_parts,
     exp_parts_of_cut,
     join,
+    minus_unscaled,
     quotient,
     reciprocal,
     unscale,
@@ -87,7 +88,7 @@ def gelu(x, a):
     magnitude = most if abs(x) > most else abs(x)
     p, scale = exp_parts_of_cut(*_minus_half_square(magnitude))
     t = gelu_tail(magnitude)
-    return (T(0) if x < 0 else x) - unscale(fma(p, t, t) * scale)
+    return minus_unscaled(T(0) if x < 0 else x, fma(p, t, t) * scale)
 
 
 @scalar

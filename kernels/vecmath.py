@@ -102,6 +102,12 @@ def unscale(x):
 
 
 @scalar
+def minus_unscaled(y, x):
+    """y - x * UNSCALE, rounded once."""
+    return fma(x, -pick(x, _UNSCALE), y)
+
+
+@scalar
 def join(p, scale):
     """(E, dE), E + dE = (1 + p) * scale."""
     E = fma(scale, p, scale)
@@ -130,11 +136,10 @@ def one_minus_exp(z, dz):
 
 @scalar
 def expm1(z):
-    """e^z - 1 for 0 <= z <= 40, with a small relative error also near 0."""
+    """F = e^z - 1 for 0 <= z <= 40, with a small relative error also near 0, for use in F / (F + 2)."""
     shifter = pick(z, _PLAIN_SHIFTER)
     shifted = fma(z, pick(z, _LOG2_E), shifter)
-    n = shifted - shifter
-    r = fma(n, -pick(z, _D_LN2), fma(n, -pick(z, _LN2), z))
+    r = fma(shifted - shifter, -pick(z, _LN2), z)  # what _D_LN2 would add is lost beside an F / (F + 2) near 1
     scale = shift_into_exponent(shifted)
     return fma(scale, fma(r * r, horner(r, _EXP), r), scale - type(z)(1))
 
