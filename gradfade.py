@@ -41,7 +41,8 @@ from suites.results import Run, new_folder
 
 FAILED, USER_ERROR, NOTHING_MEASURED = 1, 2, 10
 # Columns of a benchmark that fit a terminal; the other formats have all.
-SHOWN = ["benchmark", "ns_per_element", "gb_per_s", "gflop_per_s", "fraction_of_limit", "limit"]
+SHOWN = ["benchmark", "ns_per_element", "gradfade_ns_per_element", "ratio", "gb_per_s", "gflop_per_s"]
+SHOWN += ["fraction_of_limit", "limit"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
