@@ -77,7 +77,7 @@ def _cost(run: Tables) -> str:
     profile = run.session.get("profile", run.environment.get("configuration", {}).get("profile"))
     which = f"This {profile} run" if profile else "This run"
     text = f"{which} timed activations in {listed(timed['level'])} in {listed(timed['dtype'])}."
-    probed = run.session.get("limits", {})
+    probed = run.session.get("limits") or {}
     more = [name for name in probed.get("read", {}) if name not in timed["level"]]
     more += [name for name in probed.get("fma", {}) if name not in timed["dtype"]]
     left = run.session.get("left_to_full", 0)

@@ -1,5 +1,6 @@
 """The results folder of a benchmark session: what is measured is on disk at once, whole files follow at the end."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,11 @@ class Session:
     def close(self, document: Mapping[str, Any], finished: bool) -> None:
         """Write cost.json, which is document with every benchmark; at the end of a run the other tables too."""
         records = self.journal.records
-        self.run.write_json(COST, {**document, "benchmarks": records})
+        before = self.run.folder / COST
+        told = dict(document["gradfade"])
+        if told["limits"] is None and before.exists():  # nothing was left to time: what was probed then still holds
+            told["limits"] = json.loads(before.read_text(encoding="utf-8"))["gradfade"]["limits"]
+        self.run.write_json(COST, {**document, "gradfade": told, "benchmarks": records})
         peers = peer_rows([record["extra_info"] for record in records])
         if len(peers):
             self.run.write_table("peers", peers)

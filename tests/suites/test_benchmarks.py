@@ -41,9 +41,12 @@ def test_what_is_done_is_not_done_again(tmp_path):
     folder = {"folder": str(tmp_path / "out")}
     assert run(**ONE, **folder, more_to_come=True) == (0, {})
     before = journal(tmp_path / "out")
+    limits = json.loads((tmp_path / "out" / "cost.json").read_text())["gradfade"]["limits"]
+    assert limits["fma"]["float32"] > 0
     assert before.count("\n") == 1
     assert run(**ONE, **folder, more_to_come=True) == (0, {})
     assert journal(tmp_path / "out") == before
+    assert json.loads((tmp_path / "out" / "cost.json").read_text())["gradfade"]["limits"] == limits
     record = json.loads((tmp_path / "out" / "environment.json").read_text())
     assert record["finished"] is None
     assert record["configuration"] == {"command": "run", "profile": "quick", "seed": 0}
