@@ -108,6 +108,7 @@ def bench(
     format: Format = "table",
 ) -> None:
     """Time kernels, layers and training steps; every result is checked before it is timed."""
+    from reports import ratios
     from reports.load import load
     from suites.benchmarks import SUITES
 
@@ -117,8 +118,12 @@ def bench(
     except KeyboardInterrupt:
         notes.print(f"interrupted; what was measured is in {folder}")
         raise
-    cost = load(folder)["cost"]
+    results = load(folder)
+    cost, peers = results["cost"], ratios.cells(results["peers"])
     emit(cost.reindex(columns=SHOWN) if format == "table" else cost, format)
+    if format == "table":
+        for title, table in ratios.summary(peers).items():
+            emit(table, format, title=title)
     notes.print(f"results: {folder}")
     if failed:
         raise typer.Exit(FAILED)

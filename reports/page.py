@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports import ratios
 from reports.answer import answer
 from reports.figures import FIGURES, Figure
 from reports.load import Tables, load
@@ -17,7 +18,7 @@ from reports.method import setup
 from reports.record import record
 from reports.style import GRID, INK, MUTED, theme
 from reports.summary import ranking, training
-from reports.words import fixed, percent, signed
+from reports.words import fixed, percent, readable, signed
 from suites.results import write_whole
 
 REPORT, PAGE, FOLDER = "report", "index.html", "figures"
@@ -48,12 +49,14 @@ def render(folder: Path) -> Path:
     target = folder / REPORT
     sections = [section for name in FIGURES if (section := _section(name, FIGURES[name], run, target / FOLDER))]
     ranked, trained = ranking(run), training(run["training"])
-    for name, table in (("ranking", ranked), ("table1", trained)):
+    peers = ratios.cells(run["peers"])
+    for name, table in (("ranking", ranked), ("table1", trained), *([("peers", peers)] if len(peers) else ())):
         _write_csv(target / FOLDER / f"{name}.csv", table)
     text = _template().render(
         name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=record(run), setup=setup(run),
         notes=_notes(run),
         answer=answer(ranked), ranking=ranked.to_dict("records"), training=trained.to_dict("records"),
+        peers=ratios.section(peers),
         sections=sections, folder=FOLDER, LONG=LONG,
     )  # fmt: skip
     write_whole(target / PAGE, lambda path: path.write_text(text, encoding="utf-8"))
@@ -105,5 +108,5 @@ def _template() -> Any:
         loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(fixed=fixed, signed=signed, percent=percent)
+    environment.filters.update(fixed=fixed, signed=signed, percent=percent, readable=readable)
     return environment.get_template("page.html.j2")

@@ -1,8 +1,8 @@
-"""Each contender against gradfade, interleaved ABBA in one run: one thread, float32, the same arrays.
+"""Each contender against gradfade, interleaved ABBA in one run: one thread, the same aligned arrays.
 
 The time of a benchmark is the contender's, and gradfade_ns_per_element stands beside it; ratio is that of the
 medians, above 1 where gradfade is faster. Lanes: preallocated, results go into arrays given beforehand; allocating,
-into fresh memory. Inputs are standard normal. Contenders that are not installed are skipped by name.
+into fresh memory. Inputs are standard normal. Contenders that cannot run here are skipped by name, with the reason.
 """
 
 from functools import partial
@@ -13,84 +13,109 @@ import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.layer import empty
-from kernels.names import lookup
-from suites import gate
+from suites import gate, layer_gate
 from suites.buffers import inputs
 from suites.grids import always, grid
 from suites.measure import Work, race
-from suites.peers import CONTENDERS, NAMES, Arrays
+from suites.peers import CONTENDERS, DIRECTIONS, NAMES, Arrays, expected
 
-PEERS = [row.name for row in CONTENDERS.values() if row.installed and row.needs]
-NETWORKS = {row.name: row.network for row in CONTENDERS.values() if row.network}
-ABSENT = [row.name for row in CONTENDERS.values() if not row.installed]
-SIZES = (65_536, 16_777_216)
+ABSENT = {row.name: row.absent for row in CONTENDERS.values() if row.absent}
+PRESENT = [row for row in CONTENDERS.values() if not row.absent]
+ELEMENTS = {row.name: row.element for row in PRESENT if row.element}
+NETWORKS = {row.name: row.network for row in PRESENT if row.network}
+PRODUCTS = {row.name: row.product for row in PRESENT if row.product}
+OWN = "gradfade"
+SMALL, MIDDLE, LARGE = 1024, 65_536, 16_777_216
 LANES = ("preallocated", "allocating")
 DEPTH, WIDTH, BATCH = 50, 256, 64
 
-# What makes two programs the same function in single precision; who is more exact is another matter.
-RELATIVE, ABSOLUTE = 1e-4, 1e-6
+# What makes two programs the same function; who is more exact is another matter. In float64 PyTorch's slope of
+# hardsigmoid is float32's 1/6.
+RELATIVE, ABSOLUTE = {"float32": 1e-4, "float64": 1e-7}, {"float32": 1e-6, "float64": 1e-12}
 # Of a deep network, in Frobenius norm: a pre-activation on the other side of a kink changes single gradients wholly.
 NETWORK = 0.05
 
 
-@pytest.mark.parametrize("contender", ABSENT)
+def peers(calls):
+    """The names of those to compare with."""
+    return [name for name in calls if name != OWN]
+
+
+def exists(contender, activation, direction, size, lane, dtype):
+    """What there is to compare: float64 beside PyTorch at one size."""
+    if dtype == "float64" and (contender, size) != ("torch", MIDDLE):
+        return False
+    return CONTENDERS[contender].has(activation, direction, lane == LANES[0], dtype)
+
+
+def quick(contender, activation, direction, size, lane, dtype):
+    """Eager PyTorch in all directions at one size, the others forward, each in the fastest lane that it has."""
+    if dtype != "float32" or size != MIDDLE or (contender != "torch" and direction != "forward"):
+        return False
+    return lane == LANES[not CONTENDERS[contender].has(activation, direction, True, dtype)]
+
+
+@grid(quick=always, contender=ABSENT)
 def test_absent(contender, timed):
-    pytest.skip(f"{contender} is not installed")
+    pytest.skip(f"{contender}: {ABSENT[contender]}")
 
 
 @grid(
-    quick=lambda size, lane, direction, **_: size == SIZES[0] or (lane, direction) == (LANES[0], "forward"),
-    exists=lambda contender, activation, direction, lane, **_: CONTENDERS[contender].offers(
-        activation, direction, lane == LANES[0]
-    ),
-    contender=PEERS,
+    quick=quick,
+    exists=exists,
+    contender=peers(ELEMENTS),
     activation=NAMES,
-    direction=("forward", "backward", "forward_backward"),
-    size=SIZES,
+    direction=DIRECTIONS,
+    size=(SMALL, MIDDLE, LARGE),
     lane=LANES,
+    dtype=("float32", "float64"),
 )
-def test_element(benchmark, timed, seed, contender, activation, direction, size, lane):
-    x, dy = inputs(size, "float32", seed)
+def test_element(benchmark, timed, seed, contender, activation, direction, size, lane, dtype):
+    row, into = ACTIVATIONS[activation], lane == LANES[0]
+    x, dy = inputs(size, dtype, seed)
     arrays = Arrays(x, dy, empty(x.shape, x.dtype), empty(x.shape, x.dtype))
-    row = lookup(ACTIVATIONS, "activation", activation)
     at = gate.sample(size)
-    point, upstream = x[at].astype(np.float64), dy[at].astype(np.float64)
-    value, gradient = row.reference(point, row.a), upstream * row.reference_derivative(point, row.a)
-    expected = {"forward": (value,), "backward": (gradient,), "forward_backward": (value, gradient)}[direction]
-    into = lane == LANES[0]
-    calls = {name: CONTENDERS[name].element(activation, direction, into, arrays) for name in (contender, "gradfade")}
+    wanted = expected(row, direction, x, dy)
 
     def check():
         for name, call in calls.items():
             gate.poison(arrays.dx, arrays.y)
             if direction == "backward":
                 row.forward(arrays.y, x)
-            results = [np.asarray(result) for result in call()]
-            for result, reference in zip(results, expected, strict=True):
-                allowed = RELATIVE * np.abs(reference) + ABSOLUTE
-                gate.check(f"{name} {activation} {direction}", result[at], reference, allowed)
+            for result, (reference, magnitude) in zip(map(np.atleast_1d, call()), wanted, strict=True):
+                some = at if result.shape == x.shape else ...
+                allowed = RELATIVE[dtype] * magnitude[some] + ABSOLUTE[dtype]
+                gate.check(f"{name} {activation} {direction}", result[some], reference[some], allowed)
                 gate.check_written(f"{name} {activation} {direction}", result)
 
-    named = {"activation": activation, "direction": direction, "dtype": "float32", "size": f"{size} {lane}"}
-    work = Work(op="peer", shape=(size,), **named)
-    compete(benchmark, timed, work, calls, lane, check)
+    work = Work(
+        op="peer",
+        activation=activation,
+        direction=direction,
+        shape=(size,),
+        size=f"{size} {lane}",
+        dtype=dtype,
+    )
+    with CONTENDERS[contender].mode():
+        calls = {name: ELEMENTS[name](activation, direction, into, arrays) for name in (contender, OWN)}
+        compete(benchmark, timed, work, calls, lane, check)
 
 
 @grid(
     quick=always,
-    contender=[name for name in NETWORKS if name in PEERS],
+    contender=peers(NETWORKS),
     activation=NAMES,
 )
 def test_network(benchmark, timed, seed, contender, activation):
-    row = lookup(ACTIVATIONS, "activation", activation)
+    row = ACTIVATIONS[activation]
     network = ARCHITECTURES["plain"].build(row, INITIALIZERS["xavier_normal"], WIDTH, DEPTH)
     rng = np.random.default_rng(seed)
     state = network.init(rng, (BATCH, WIDTH), np.dtype(np.float32))
     x, dy = (rng.standard_normal((BATCH, WIDTH), dtype=np.float32) for _ in range(2))
-    calls = {name: NETWORKS[name](activation, network, state, x, dy) for name in (contender, "gradfade")}
+    calls = {name: NETWORKS[name](activation, network, state, x, dy) for name in (contender, OWN)}
 
     def check():
-        for theirs, ours in zip(calls[contender](), calls["gradfade"](), strict=True):
+        for theirs, ours in zip(calls[contender](), calls[OWN](), strict=True):
             theirs, ours = (np.asarray(array, np.float64) for array in (theirs, ours))
             distance = np.array(np.linalg.norm(theirs - ours) / np.linalg.norm(ours))
             gate.check(f"{contender} against gradfade, {activation} network", distance, np.zeros(()), NETWORK)
@@ -105,6 +130,37 @@ def test_network(benchmark, timed, seed, contender, activation):
         flop=6.0 * BATCH * WIDTH * WIDTH * DEPTH,
     )
     compete(benchmark, timed, work, calls, "", check)
+
+
+@grid(
+    quick=lambda dtype, **_: dtype == "float32",
+    contender=peers(PRODUCTS),
+    side=(512, 1024, 2048),
+    dtype=("float32", "float64"),
+)
+def test_product(benchmark, timed, seed, contender, side, dtype):
+    shape = (side, side)
+    a, b = (array.reshape(shape) for array in inputs(side * side, dtype, seed))
+    out = empty(shape, a.dtype)
+    calls = {name: PRODUCTS[name](out, a, b) for name in (contender, OWN)}
+
+    def check():
+        for name, call in calls.items():
+            gate.poison(out)
+            call()
+            layer_gate.product(f"{name} product", out, (a, b))
+
+    work = Work(
+        op="peer_product",
+        activation="",
+        direction="forward",
+        shape=shape,
+        size=str(side),
+        dtype=dtype,
+        flop=2.0 * side**3,
+    )
+    with CONTENDERS[contender].mode():
+        compete(benchmark, timed, work, calls, LANES[0], check)
 
 
 def compete(benchmark, timed, work, calls, lane, check):

@@ -1,0 +1,137 @@
+"""gradfade beside its peers: the ratios that a run measured, their geometric means, and where gradfade is behind.
+
+A ratio is the peer's time over gradfade's: above 1 gradfade is faster.
+"""
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.words import listed, readable, several
+from suites.peers import CONTENDERS, reason
+
+COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "reason"]
+GROUP = ["what", "n", "dtype", "lane", "contender"]
+OWN = "gradfade"
+ELEMENT = "peer"  # the experiment of element-wise comparisons; the others' names say what they compare
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table of the page: columns (what, contender, lane), rows of (name, a ratio per column), their means."""
+
+    title: str
+    columns: list[tuple[str, str, str]]
+    rows: list[tuple[str, list[float]]]
+    means: list[float]
+
+
+def cells(peers: pd.DataFrame) -> pd.DataFrame:
+    """A row per comparison, from the rows of a run's peers: COLUMNS.
+
+    what is a direction, "network" or "product"; reason says why a ratio below 1 is.
+    """
+    if peers.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    rows = peers[peers.metric == "ratio"]
+    other = rows.experiment.str.removeprefix(f"{ELEMENT}_")
+    table = rows.assign(
+        what=rows.direction.where(rows.experiment == ELEMENT, other),
+        activation=rows.activation.astype("string").fillna("").astype(object),
+        ratio=rows.value,
+    )
+    table["reason"] = [
+        reason(row.contender, row.activation, row.what) if row.ratio < 1 else "" for row in table.itertuples()
+    ]
+    return table[COLUMNS].reset_index(drop=True)
+
+
+def means(table: pd.DataFrame) -> pd.DataFrame:
+    """The geometric mean of each contender's ratios in one direction, size, dtype and lane, and the lowest of them."""
+    rows = [
+        {
+            **dict(zip(GROUP, key, strict=True)),
+            "geometric_mean": geometric_mean(group.ratio),
+            "cells": len(group),
+            "below_1": int((group.ratio < 1).sum()),
+            "lowest": group.ratio.min(),
+            "of": group.loc[group.ratio.idxmin()].activation,
+        }
+        for key, group in table.groupby(GROUP, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*GROUP, "geometric_mean", "cells", "below_1", "lowest", "of"])
+
+
+def geometric_mean(ratios: pd.Series) -> float:
+    """The mean on a logarithmic scale: a half and a double cancel."""
+    return float(np.exp(np.log(ratios).mean()))
+
+
+def behind(table: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons that gradfade loses, the worst first."""
+    return table[table.ratio < 1].sort_values("ratio", kind="stable")
+
+
+def grids(table: pd.DataFrame) -> list[Grid]:
+    """A table per size and dtype of the element-wise comparisons, and one each of networks and products."""
+    directions = ~table.what.isin(("network", "product"))
+    keys = table.n.where(directions, 0).astype(str) + table.what.where(~directions, "") + table.dtype
+    return [_grid(group) for _, group in table.groupby(keys, sort=False)]
+
+
+def _grid(group: pd.DataFrame) -> Grid:
+    first = group.iloc[0]
+    wide = group.assign(name=group.activation.where(group.activation != "", [_side(n) for n in group.n]))
+    wide = wide.pivot_table(
+        index="name", columns=["what", "contender", "lane"], values="ratio", sort=False, observed=True
+    )
+    title = {"network": "Networks, forward and backward", "product": "Products of square matrices"}.get(
+        first.what, f"{first.n:,} elements"
+    )
+    return Grid(
+        title=f"{title}, {first['dtype']}",
+        columns=[(readable(what), contender, lane) for what, contender, lane in wide.columns],
+        rows=[(str(name), list(row)) for name, row in zip(wide.index, wide.to_numpy(), strict=True)],
+        means=[geometric_mean(wide[column].dropna()) for column in wide],
+    )
+
+
+def _side(n: int) -> str:
+    """The side of a square matrix of n numbers."""
+    return str(isqrt(n))
+
+
+def finding(table: pd.DataFrame) -> str:
+    """How many comparisons gradfade wins, and which contenders are not among them."""
+    won = int((table.ratio >= 1).sum())
+    text = f"gradfade is as fast as its peer or faster in {won} of {several(len(table), 'comparison')}."
+    absent = [name for name in CONTENDERS if name != OWN and name not in set(table.contender)]
+    return text + (f" Not measured here: {listed(absent)}." if absent else "")
+
+
+def section(table: pd.DataFrame) -> dict[str, Any]:
+    """What the page's section is made of; empty where nothing was compared."""
+    if table.empty:
+        return {}
+    return {
+        "finding": finding(table),
+        "means": means(table).to_dict("records"),
+        "grids": grids(table),
+        "behind": behind(table).to_dict("records"),
+    }
+
+
+def summary(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Title -> what a terminal shows: ratios by activation, their geometric means, and why some are below 1."""
+    tables = {
+        grid.title: pd.DataFrame(
+            [[name, *row] for name, row in [*grid.rows, ("geometric mean", grid.means)]],
+            columns=["", *(" ".join(part for part in column if part) for column in grid.columns)],
+        )
+        for grid in grids(table)
+    }
+    tables |= {"Geometric means": means(table), "Behind": behind(table)}
+    return {title: rows for title, rows in tables.items() if len(rows)}

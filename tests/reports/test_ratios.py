@@ -1,0 +1,98 @@
+"""Ratios beside the peers: means of known values, what is missing, what is behind, and how the page tells it."""
+
+import pytest
+
+from reports import ratios
+from reports.page import render
+from suites import peers
+from suites.session import peer_rows
+
+
+def fact(contender, activation, direction, ratio, **others):
+    """The extra_info of one comparison in which gradfade takes 2 ns."""
+    return {
+        "op": "peer", "contender": contender, "activation": activation, "direction": direction, "dtype": "float32",
+        "lane": "preallocated", "n": 65_536, "ns_per_element": 2 * ratio, "gradfade_ns_per_element": 2.0,
+        "ratio": ratio, **others,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    monkeypatch.setattr(peers, "REASONS", {("torch", "tanh", ""): "tanh is another library's"})
+    return peer_rows([
+        fact("torch", "tanh", "forward", 0.5),
+        fact("torch", "relu", "forward", 8.0),
+        fact("torch", "relu", "backward", 0.9),
+        fact("jax", "relu", "forward", 3.0, lane="allocating"),
+        fact("torch", "tanh", "forward_backward", 1.1, op="peer_network", lane="", n=819_200),
+        fact("numpy", "", "forward", 2.0, op="peer_product", n=512**2),
+        fact("numpy", "", "forward", 4.5, op="peer_product", n=1024**2),
+    ])  # fmt: skip
+
+
+def test_means_are_geometric_and_of_one_contender_direction_and_lane(rows):
+    table = ratios.means(ratios.cells(rows)).set_index(["what", "contender", "lane", "n"])
+    forward = table.loc[("forward", "torch", "preallocated", 65_536)]
+    assert forward.geometric_mean == pytest.approx(2.0)
+    assert (forward.cells, forward.below_1, forward.lowest, forward.of) == (2, 1, 0.5, "tanh")
+    assert table.loc[("forward", "jax", "allocating", 65_536)].geometric_mean == pytest.approx(3.0)
+    assert table.loc[("network", "torch", "", 819_200)].geometric_mean == pytest.approx(1.1)
+    assert len(table) == 6
+
+
+def test_what_is_behind_is_named_with_its_reason_worst_first(rows):
+    table = ratios.behind(ratios.cells(rows))
+    assert table[["activation", "what", "ratio", "reason"]].to_numpy().tolist() == [
+        ["tanh", "forward", 0.5, "tanh is another library's"],
+        ["relu", "backward", 0.9, "no reason known"],
+    ]
+
+
+def test_grids_keep_kinds_apart_and_leave_gaps(rows):
+    elements, networks, products = ratios.grids(ratios.cells(rows))
+    assert elements.title == "65,536 elements, float32"
+    assert elements.columns == [
+        ("forward", "torch", "preallocated"),
+        ("backward", "torch", "preallocated"),
+        ("forward", "jax", "allocating"),
+    ]
+    values = dict(elements.rows)
+    assert values["tanh"] == pytest.approx([0.5, float("nan"), float("nan")], nan_ok=True)
+    assert values["relu"] == [8.0, 0.9, 3.0]
+    assert elements.means == pytest.approx([2.0, 0.9, 3.0])
+    assert networks.rows == [("tanh", [1.1])]
+    assert (products.title, products.rows) == (
+        "Products of square matrices, float32",
+        [("512", [2.0]), ("1024", [4.5])],
+    )
+    assert products.means == pytest.approx([3.0])
+
+
+def test_the_finding_counts_and_names_who_is_missing(rows):
+    text = ratios.finding(ratios.cells(rows))
+    assert text.startswith("gradfade is as fast as its peer or faster in 5 of 7 comparisons.")
+    assert "Not measured here: torch.compile, onnxruntime, numexpr and openblas." in text
+
+
+def test_a_terminal_shows_the_means_below_the_ratios(rows):
+    shown = ratios.summary(ratios.cells(rows))
+    assert list(shown) == [
+        "65,536 elements, float32", "Networks, forward and backward, float32", "Products of square matrices, float32",
+        "Geometric means", "Behind",
+    ]  # fmt: skip
+    name, *values = shown["65,536 elements, float32"].iloc[-1]
+    assert name == "geometric mean"
+    assert values == pytest.approx([2.0, 0.9, 3.0])
+    assert ratios.summary(ratios.cells(peer_rows([]))) == {}
+
+
+def test_the_page_has_the_ratios_where_they_were_measured(run, rows):
+    assert 'id="peers"' not in render(run).read_text(encoding="utf-8")
+    rows.to_parquet(run / "peers.parquet", index=False)
+    text = render(run).read_text(encoding="utf-8")
+    assert '<section id="peers">' in text
+    assert '<span class="behind">▼ 0.500</span>' in text
+    assert "<td>tanh is another library&#39;s</td>" in text
+    saved = (run / "report" / "figures" / "peers.csv").read_text()
+    assert "forward,65536,float32,preallocated,torch,tanh,0.5,tanh is another library's" in saved
