@@ -16,15 +16,16 @@ from suites.peers import CONTENDERS, reason
 COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "reason"]
 GROUP = ["what", "n", "dtype", "lane", "contender"]
 OWN = "gradfade"
+TITLES = {"network": "Networks, forward and backward", "product": "Products of square matrices"}
 ELEMENT = "peer"  # the experiment of element-wise comparisons; the others' names say what they compare
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One table of the page: columns (what, contender, lane), rows of (name, a ratio per column), their means."""
+    """One table of the page: columns (contender, lane), rows of (name, a ratio per column), their means."""
 
     title: str
-    columns: list[tuple[str, str, str]]
+    columns: list[tuple[str, str]]
     rows: list[tuple[str, list[float]]]
     means: list[float]
 
@@ -76,24 +77,20 @@ def behind(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def grids(table: pd.DataFrame) -> list[Grid]:
-    """A table per size and dtype of the element-wise comparisons, and one each of networks and products."""
-    directions = ~table.what.isin(("network", "product"))
-    keys = table.n.where(directions, 0).astype(str) + table.what.where(~directions, "") + table.dtype
+    """A table per direction, size and dtype of the element-wise comparisons, one per dtype of networks and products."""
+    element = ~table.what.isin(TITLES)
+    keys = [table.what, table.n.where(element, 0), table.dtype]
     return [_grid(group) for _, group in table.groupby(keys, sort=False)]
 
 
 def _grid(group: pd.DataFrame) -> Grid:
-    first = group.iloc[0]
+    what, n, dtype = group.iloc[0][["what", "n", "dtype"]]
     wide = group.assign(name=group.activation.where(group.activation != "", [_side(n) for n in group.n]))
-    wide = wide.pivot_table(
-        index="name", columns=["what", "contender", "lane"], values="ratio", sort=False, observed=True
-    )
-    title = {"network": "Networks, forward and backward", "product": "Products of square matrices"}.get(
-        first.what, f"{first.n:,} elements"
-    )
+    wide = wide.pivot_table(index="name", columns=["contender", "lane"], values="ratio", sort=False, observed=True)
+    title = TITLES.get(what, f"{readable(what).capitalize()}, {n:,} elements")
     return Grid(
-        title=f"{title}, {first['dtype']}",
-        columns=[(readable(what), contender, lane) for what, contender, lane in wide.columns],
+        title=f"{title}, {dtype}",
+        columns=list(wide.columns),
         rows=[(str(name), list(row)) for name, row in zip(wide.index, wide.to_numpy(), strict=True)],
         means=[geometric_mean(wide[column].dropna()) for column in wide],
     )
@@ -129,7 +126,10 @@ def summary(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tables = {
         grid.title: pd.DataFrame(
             [[name, *row] for name, row in [*grid.rows, ("geometric mean", grid.means)]],
-            columns=["", *(" ".join(part for part in column if part) for column in grid.columns)],
+            columns=[
+                "",
+                *(f"{contender} {lane}".removesuffix(" preallocated").strip() for contender, lane in grid.columns),
+            ],
         )
         for grid in grids(table)
     }

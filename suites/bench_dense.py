@@ -1,23 +1,29 @@
-"""Dense layers: the products alone, with an activation fused in, and as a network of 50 layers.
+"""Dense layers: the products alone, with an activation fused in, what that adds, and a network of 50 layers.
 
 Inputs and upstream gradients are standard normal; weights by xavier_normal. Limits are of multiply-adds: flop counts
 the matrix products, forward one, backward two.
 """
 
+from functools import partial
+from statistics import median
+
 import numpy as np
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
+from kernels.blas import matmul
 from kernels.checks import DTYPES
 from kernels.dense import dense_activation, dense_backward, dense_forward
+from kernels.layer import empty
 from suites import gate, layer_gate
 from suites.grids import grid
-from suites.measure import Work, directions
+from suites.measure import Work, directions, race
 
 # batch, fan-in and fan-out
 SHAPES = {"64x256x256": (64, 256, 256), "256x1024x1024": (256, 1024, 1024)}
 PRODUCTS = {"forward": 1, "backward": 2, "forward_backward": 3}
 DEPTH = 50
 QUICK = "64x256x256"
+OVERHEAD_SIDE = 1024
 
 
 def normal(seed, dtype, *shapes):
@@ -80,6 +86,39 @@ def test_network(timed, seed, activation, direction, dtype):
     batch, width, _ = SHAPES[QUICK]
     network = ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], width, DEPTH)
     run(timed, seed, "network", activation, direction, network, (batch, width), width, dtype, DEPTH)
+
+
+@grid(quick=lambda dtype, **_: dtype == "float32", activation=ACTIVATIONS, dtype=DTYPES)
+def test_overhead(benchmark, timed, seed, activation, dtype):
+    """What bias and activation add to the product: ratio is the layer's time over the product's, in turns."""
+    side = OVERHEAD_SIDE
+    layer = dense_activation(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], side)
+    state = layer.init(np.random.default_rng(seed), (side, side), DTYPES[dtype])
+    (x,) = normal(seed + 1, dtype, (side, side))
+    out = empty(x.shape, x.dtype)
+
+    def check():
+        layer_gate.poison(state)
+        gate.poison(out)
+        layer.forward(state, x)
+        layer.backward(state, x)
+        layer_gate.check_dense(f"overhead {activation} {dtype}", state, ACTIVATIONS[activation])
+        matmul(out, x, state.params["W"])
+        layer_gate.product("product", out, (x, state.params["W"]))
+
+    work = Work(
+        op="dense_overhead",
+        activation=activation,
+        direction="forward",
+        shape=out.shape,
+        size=f"{side}x{side}x{side}",
+        dtype=dtype,
+        flop=2.0 * side**3,
+    )
+    how = partial(race, rival=lambda: matmul(out, x, state.params["W"]))
+    seconds = timed(work, lambda: layer.forward(state, x), check, how)
+    if benchmark.enabled:
+        benchmark.extra_info["ratio"] = benchmark.stats.stats.median / median(seconds)
 
 
 def run(timed, seed, op, activation, direction, layer, shape, fan_out, dtype, depth=1):

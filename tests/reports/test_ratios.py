@@ -49,23 +49,17 @@ def test_what_is_behind_is_named_with_its_reason_worst_first(rows):
     ]
 
 
-def test_grids_keep_kinds_apart_and_leave_gaps(rows):
-    elements, networks, products = ratios.grids(ratios.cells(rows))
-    assert elements.title == "65,536 elements, float32"
-    assert elements.columns == [
-        ("forward", "torch", "preallocated"),
-        ("backward", "torch", "preallocated"),
-        ("forward", "jax", "allocating"),
-    ]
-    values = dict(elements.rows)
-    assert values["tanh"] == pytest.approx([0.5, float("nan"), float("nan")], nan_ok=True)
-    assert values["relu"] == [8.0, 0.9, 3.0]
-    assert elements.means == pytest.approx([2.0, 0.9, 3.0])
-    assert networks.rows == [("tanh", [1.1])]
-    assert (products.title, products.rows) == (
-        "Products of square matrices, float32",
-        [("512", [2.0]), ("1024", [4.5])],
-    )
+def test_grids_keep_kinds_and_directions_apart_and_leave_gaps(rows):
+    forward, backward, networks, products = ratios.grids(ratios.cells(rows))
+    assert forward.title == "Forward, 65,536 elements, float32"
+    assert forward.columns == [("torch", "preallocated"), ("jax", "allocating")]
+    values = dict(forward.rows)
+    assert values["tanh"] == pytest.approx([0.5, float("nan")], nan_ok=True)
+    assert values["relu"] == [8.0, 3.0]
+    assert forward.means == pytest.approx([2.0, 3.0])
+    assert (backward.rows, networks.rows) == ([("relu", [0.9])], [("tanh", [1.1])])
+    assert products.title == "Products of square matrices, float32"
+    assert products.rows == [("512", [2.0]), ("1024", [4.5])]
     assert products.means == pytest.approx([3.0])
 
 
@@ -78,12 +72,14 @@ def test_the_finding_counts_and_names_who_is_missing(rows):
 def test_a_terminal_shows_the_means_below_the_ratios(rows):
     shown = ratios.summary(ratios.cells(rows))
     assert list(shown) == [
-        "65,536 elements, float32", "Networks, forward and backward, float32", "Products of square matrices, float32",
-        "Geometric means", "Behind",
+        "Forward, 65,536 elements, float32", "Backward, 65,536 elements, float32",
+        "Networks, forward and backward, float32", "Products of square matrices, float32", "Geometric means", "Behind",
     ]  # fmt: skip
-    name, *values = shown["65,536 elements, float32"].iloc[-1]
+    forward = shown["Forward, 65,536 elements, float32"]
+    assert list(forward) == ["", "torch", "jax allocating"]
+    name, *values = forward.iloc[-1]
     assert name == "geometric mean"
-    assert values == pytest.approx([2.0, 0.9, 3.0])
+    assert values == pytest.approx([2.0, 3.0])
     assert ratios.summary(ratios.cells(peer_rows([]))) == {}
 
 
