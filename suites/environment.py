@@ -11,6 +11,7 @@ from typing import Any
 
 import cpuinfo
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from kernels import jit
 from kernels.blas import blas_info
@@ -42,6 +43,7 @@ def environment() -> dict[str, Any]:
         "caches": caches(),
         "versions": {**{name: metadata.version(name) for name in PACKAGES}, **jit.versions()},
         "blas": blas_info(),
+        "numpy_core": numpy_core(),
         "threading_layer": layer,
         "threads": threads,
         "target": jit.TARGET[0],
@@ -81,6 +83,12 @@ def denormals() -> str:
     if not (flushed or taken_as_zero):
         return "kept"
     return " and ".join(["flushed to zero"] * flushed + ["taken as zero"] * taken_as_zero)
+
+
+def numpy_core() -> str | None:
+    """The core type that NumPy's own OpenBLAS chose, which may differ from blas's; None where it is another library."""
+    rows = (row for row in threadpool_info() if Path(row["filepath"]).parent.name.startswith("numpy"))
+    return next((row.get("architecture") for row in rows), None)
 
 
 def version() -> str:

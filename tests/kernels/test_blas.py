@@ -119,3 +119,18 @@ def test_a_users_setting_is_respected():
     assert info["core"] == "Haswell"
     assert info["threads"] == min(2, os.cpu_count() or 1)
     assert environment == wanted
+
+
+@pytest.mark.parametrize("n", sorted({1, os.cpu_count() or 1}))
+def test_one_setting_is_for_kernels_and_products_and_leaves_numpy_alone(n):
+    code = (
+        "import os, threadpoolctl\n"
+        "from kernels import jit\n"
+        "from kernels.blas import blas_info, set_threads\n"
+        f"set_threads({n})\n"
+        "numpy = [row for row in threadpoolctl.threadpool_info() if 'numpy.libs' in row['filepath']][0]\n"
+        "print(jit.threading()[0], blas_info()['threads'], numpy['num_threads'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if "THREADS" not in name}
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == [str(n), str(n), str(os.cpu_count())]

@@ -21,6 +21,8 @@ def test_the_record_is_json_and_complete():
     assert {"numpy", "numba", "llvmlite", "scipy-openblas32"} <= record["versions"].keys()
     assert record["versions"]["numpy"] == np.__version__
     assert record["threading_layer"] in ("omp", "tbb", "workqueue")
+    if "openblas" in np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]:
+        assert record["numpy_core"]
     assert record["denormals"] == {"before": denormals(), "after": None}
 
 
