@@ -121,7 +121,7 @@ def bench(
     results = load(folder)
     cost, peers = results["cost"], ratios.cells(results["peers"])
     emit(cost.reindex(columns=SHOWN) if format == "table" else cost, format)
-    if format == "table":
+    if format in ("table", "markdown"):
         for title, table in ratios.summary(peers).items():
             emit(table, format, title=title)
     notes.print(f"results: {folder}")

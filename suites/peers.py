@@ -53,9 +53,14 @@ class Contender:
         return self.element is not None and dtype in self.dtypes and self.offers(activation, direction, into)
 
 
-def expected(row: Activation, direction: str, x: Array, dy: Array) -> list[tuple[Array, Array]]:
-    """What an element call returns, and how large its terms are, in float64, from the row's reference."""
-    point, upstream = x.astype(np.float64), dy.astype(np.float64)
+def expected(
+    row: Activation, direction: str, x: Array, dy: Array, at: Array | slice = slice(None)
+) -> list[tuple[Array, Array]]:
+    """What an element call returns, and how large its terms are, in float64, from the row's reference.
+
+    at: the elements to compute; the gradient of a learned parameter, (1,), is of all.
+    """
+    point, upstream = x[at].astype(np.float64), dy[at].astype(np.float64)
     results = []
     if direction != "backward":
         value = row.reference(point, row.a)
@@ -64,7 +69,7 @@ def expected(row: Activation, direction: str, x: Array, dy: Array) -> list[tuple
         gradient = upstream * row.reference_derivative(point, row.a)
         results.append((gradient, np.abs(gradient)))
         if row.learns and row.reference_df_da is not None:
-            terms = upstream * row.reference_df_da(point, row.a)
+            terms = dy.astype(np.float64) * row.reference_df_da(x.astype(np.float64), row.a)
             results.append((terms.sum(keepdims=True), np.abs(terms).sum(keepdims=True)))
     return results
 
