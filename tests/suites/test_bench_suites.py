@@ -35,6 +35,7 @@ def test_every_activation_is_timed_in_every_direction_level_and_dtype():
         bench_attenuation.test_time,
         bench_dense.test_dense_activation,
         bench_dense.test_network,
+        bench_dense.test_overhead,
         bench_recurrent.test_rnn,
         bench_training.test_training_step,
     ],
@@ -74,6 +75,7 @@ def test_every_gate_is_green_for_a_learned_slope(session):
             bench_attenuation.test_time,
             bench_dense.test_dense_activation,
             bench_dense.test_network,
+            bench_dense.test_overhead,
             bench_recurrent.test_rnn,
             bench_training.test_training_step,
         )
