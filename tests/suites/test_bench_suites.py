@@ -105,6 +105,18 @@ def test_layers_are_held_against_the_multiply_adds(session, tmp_path):
         assert info["limit"] == "fma float32"
 
 
+def test_what_a_layer_adds_is_a_ratio_to_its_product(session, tmp_path):
+    done = session(
+        "suites/bench_dense.py", "--benchmark-only", "-k", "overhead and relu6", "--gradfade-out", tmp_path / "out"
+    )
+    assert done.returncode == 0, done.stdout
+    ((name, benchmark),) = measured(tmp_path / "out").items()
+    info, median = benchmark["extra_info"], benchmark["stats"]["median"]
+    assert name == "test_overhead[relu6-float32]"
+    assert info["gflop_per_s"] == pytest.approx(2 * 1024**3 / median / 1e9)
+    assert info["ratio"] > 0
+
+
 def test_attenuation_stands_beside_its_time(session, tmp_path):
     selection = "(depth and relu6-he_normal) or (time and relu6-xavier_normal)"
     done = session(

@@ -1,8 +1,10 @@
 """The contenders: each computes what it says it does, and their results become rows."""
 
+import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
@@ -171,3 +173,16 @@ def test_absent_contenders_are_skipped_by_name(session, tmp_path):
     done = session("suites/bench_peers.py", "--benchmark-only", "-k", "absent", "--gradfade-out", tmp_path / "out")
     assert done.returncode == (0 if ABSENT else pytest.ExitCode.NO_TESTS_COLLECTED), done.stdout
     assert all(f"{contender}: {why}" in done.stdout for contender, why in ABSENT.items())
+
+
+def test_a_comparison_is_timed_and_written(session, tmp_path):
+    selection = "openblas-512-float32"
+    done = session("suites/bench_peers.py", "--benchmark-only", "-k", selection, "--gradfade-out", tmp_path / "out")
+    assert done.returncode == 0, done.stdout
+    (benchmark,) = json.loads((tmp_path / "out" / "cost.json").read_text())["benchmarks"]
+    info, median = benchmark["extra_info"], benchmark["stats"]["median"]
+    assert info["gflop_per_s"] == pytest.approx(2 * 512**3 / median / 1e9)
+    assert info["ratio"] == pytest.approx(info["ns_per_element"] / info["gradfade_ns_per_element"])
+    table = pd.read_parquet(tmp_path / "out" / "peers.parquet")
+    assert set(table.experiment) == {"peer_product"}
+    assert table[table.metric == "ratio"].value.tolist() == [info["ratio"]]
