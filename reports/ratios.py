@@ -33,15 +33,18 @@ class Grid:
 def cells(peers: pd.DataFrame) -> pd.DataFrame:
     """A row per comparison, from the rows of a run's peers: COLUMNS.
 
-    what is a direction, "network" or "product"; reason says why a ratio below 1 is.
+    what is a direction, "network" or "product"; n counts the elements of a direction; of a product activation is the
+    side of its matrices; reason says why a ratio below 1 is.
     """
     if peers.empty:
         return pd.DataFrame(columns=COLUMNS)
     rows = peers[peers.metric == "ratio"]
-    other = rows.experiment.str.removeprefix(f"{ELEMENT}_")
+    element = rows.experiment == ELEMENT
+    names = rows.activation.astype(object).where(rows.activation.notna() & (rows.activation != ""))
     table = rows.assign(
-        what=rows.direction.where(rows.experiment == ELEMENT, other),
-        activation=rows.activation.astype("string").fillna("").astype(object),
+        what=rows.direction.where(element, rows.experiment.str.removeprefix(f"{ELEMENT}_")),
+        n=rows.n.astype(object).where(element, ""),
+        activation=names.fillna(rows.n.map(lambda n: str(isqrt(n)))),
         ratio=rows.value,
     )
     table["reason"] = [
@@ -78,27 +81,18 @@ def behind(table: pd.DataFrame) -> pd.DataFrame:
 
 def grids(table: pd.DataFrame) -> list[Grid]:
     """A table per direction, size and dtype of the element-wise comparisons, one per dtype of networks and products."""
-    element = ~table.what.isin(TITLES)
-    keys = [table.what, table.n.where(element, 0), table.dtype]
-    return [_grid(group) for _, group in table.groupby(keys, sort=False)]
+    return [_grid(group) for _, group in table.groupby(["what", "n", "dtype"], sort=False)]
 
 
 def _grid(group: pd.DataFrame) -> Grid:
     what, n, dtype = group.iloc[0][["what", "n", "dtype"]]
-    wide = group.assign(name=group.activation.where(group.activation != "", [_side(n) for n in group.n]))
-    wide = wide.pivot_table(index="name", columns=["contender", "lane"], values="ratio", sort=False, observed=True)
-    title = TITLES.get(what, f"{readable(what).capitalize()}, {n:,} elements")
+    wide = group.pivot_table(index="activation", columns=["contender", "lane"], values="ratio", sort=False)
     return Grid(
-        title=f"{title}, {dtype}",
+        title=f"{TITLES.get(what) or f'{readable(what).capitalize()}, {n:,} elements'}, {dtype}",
         columns=list(wide.columns),
-        rows=[(str(name), list(row)) for name, row in zip(wide.index, wide.to_numpy(), strict=True)],
+        rows=[(name, list(row)) for name, row in zip(wide.index, wide.to_numpy(), strict=True)],
         means=[geometric_mean(wide[column].dropna()) for column in wide],
     )
-
-
-def _side(n: int) -> str:
-    """The side of a square matrix of n numbers."""
-    return str(isqrt(n))
 
 
 def finding(table: pd.DataFrame) -> str:

@@ -139,6 +139,14 @@ def test_bench_report_and_compare_follow_one_another(tmp_path):
     assert gradfade(tmp_path, "compare", "a", "b", "--fail-over", "10%")[0] == 1
 
 
+def test_bench_peers_ends_with_the_means_of_its_ratios(tmp_path):
+    code, out, _ = gradfade(tmp_path, "bench", "peers", "-k", "openblas-512-float32", "--format", "markdown")
+    assert code == 0
+    assert "### Products of square matrices, float32" in out
+    assert "| geometric mean |" in out
+    assert "### Geometric means" in out
+
+
 def test_an_interrupted_run_leaves_a_readable_folder_and_is_resumed(tmp_path):
     process = start(tmp_path, "run", "--out", "run")
     journal = tmp_path / "run" / "cost.jsonl"
