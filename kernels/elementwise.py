@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kernels import loops
+from kernels import loops, passes
 from kernels.checks import alike, check_apart, check_dtype, check_input, check_output
+from kernels.loops import ALL_IF_SMALL
 
 Scalar = Callable[..., Any]
 Array = np.ndarray[Any, Any]
+_ndarray = np.ndarray
 
 LANES = 64  # columns that a sum over everything runs in, so that it is vector code
 
@@ -53,13 +55,18 @@ class Activation:
 
     def forward(self, y: Array, x: Array, a: Any = None) -> None:
         """y = f(x, a); y may be x."""
+        try:
+            if a is None and type(y) is type(x) is _ndarray and self._forward(y, x, self._default, 0, ALL_IF_SMALL):
+                return
+        except TypeError:
+            pass
         if not alike(y, x):
             _check_alike({"y": y}, {"x": x})
         parameter = self._default if a is None else self._parameter(a, x, y=y)
         if type(parameter) is np.ndarray:
             apart = loops.forward_channels(self.f)(_rows(y), _rows(x), parameter)
         else:
-            apart = self._forward(_flat(y), _flat(x), parameter)
+            apart = passes.run(loops.forward, (self.f,), (y,), (x,), parameter)
         if not apart:
             raise ValueError("y must be x itself or not overlap it")
 
@@ -70,6 +77,12 @@ class Activation:
         has the shape of a: () or (1,) for one number, (channels,) for one per channel, and is apart from
         every other array. The sums are float64, in a buffer of one number per channel or of LANES.
         """
+        try:
+            quick = a is None and da is None and type(dx) is type(dy) is type(x) is type(y) is _ndarray
+            if quick and self._backward(dx, dy, x, y, self._default, 0, ALL_IF_SMALL):
+                return
+        except TypeError:
+            pass
         if not (alike(dx, dy) and alike(dx, x) and alike(dx, y)):
             _check_alike({"dx": dx}, {"x": x, "dy": dy, "y": y})
         parameter = self._default if a is None else self._parameter(a, x, dx=dx)
@@ -80,7 +93,7 @@ class Activation:
             loop = loops.backward_channels(self.f, self.df)
             apart = loop(_rows(dx), _rows(dy), _rows(x), _rows(y), parameter)
         else:
-            apart = loops.backward(self.f, self.df)(_flat(dx), _flat(dy), _flat(x), _flat(y), parameter)
+            apart = passes.run(loops.backward, (self.f, self.df), (dx,), (dy, x, y), parameter)
         if not apart:
             raise ValueError("dx must be dy, x or y itself or not overlap it")
 
@@ -91,17 +104,28 @@ class Activation:
         """
         if self.df_from_output is None:
             raise ValueError(f"{self.name} has no derivative from its output alone")
+        try:
+            quick = a is None and type(dx) is type(dy) is type(y) is _ndarray
+            if quick and self._from_output(dx, dy, y, self._default, 0, ALL_IF_SMALL):
+                return
+        except TypeError:
+            pass
         if not (alike(dx, dy) and alike(dx, y)):
             _check_alike({"dx": dx}, {"y": y, "dy": dy})
-        loop = loops.backward_from_output(self.df_from_output)
         parameter = self._default if a is None else self._parameter(a, y)
         if type(parameter) is np.ndarray:
             raise ValueError(f"a must be one number, got shape {parameter.shape}")
-        if not loop(_flat(dx), _flat(dy), _flat(y), parameter):
+        if not passes.run(loops.backward_from_output, (self.df_from_output,), (dx,), (dy, y), parameter):
             raise ValueError("dx must be dy or y itself or not overlap it")
 
     def forward_backward(self, y: Array, dx: Array, dy: Array, x: Array, a: Any = None) -> None:
         """y = f(x, a) and dx = dy * f'(x) in one pass; y or dx may be x or dy, but not each other."""
+        try:
+            quick = a is None and type(y) is type(dx) is type(dy) is type(x) is _ndarray
+            if quick and self._forward_backward(y, dx, dy, x, self._default, 0, ALL_IF_SMALL):
+                return
+        except TypeError:
+            pass
         if not (alike(y, dx) and alike(y, dy) and alike(y, x)):
             _check_alike({"y": y, "dx": dx}, {"x": x, "dy": dy})
         parameter = self._default if a is None else self._parameter(a, x, y=y, dx=dx)
@@ -109,13 +133,28 @@ class Activation:
             loop = loops.forward_backward_channels(self.f, self.df)
             apart = loop(_rows(y), _rows(dx), _rows(dy), _rows(x), parameter)
         else:
-            apart = loops.forward_backward(self.f, self.df)(_flat(y), _flat(dx), _flat(dy), _flat(x), parameter)
+            apart = passes.run(loops.forward_backward, (self.f, self.df), (y, dx), (dy, x), parameter)
         if not apart:
             raise ValueError("y and dx must not overlap, and be x or dy themselves or not overlap them")
+
+    # The loops as they are called before any check: they take arrays of the right types alone, raise TypeError
+    # for others and refuse different sizes. What they did not do, the checks explain, or it is done after them.
 
     @cached_property
     def _forward(self) -> Any:
         return loops.forward(self.f)
+
+    @cached_property
+    def _backward(self) -> Any:
+        return loops.backward(self.f, self.df)
+
+    @cached_property
+    def _from_output(self) -> Any:
+        return loops.backward_from_output(self.df_from_output)
+
+    @cached_property
+    def _forward_backward(self) -> Any:
+        return loops.forward_backward(self.f, self.df)
 
     @cached_property
     def _default(self) -> float:

@@ -20,7 +20,7 @@ import numba
 import numba.extending
 import numpy as np
 import platformdirs
-from numba import set_num_threads as set_num_threads
+from numba import prange as prange
 from numba import types as types
 from numba.core import event
 from numba.extending import overload, register_jitable
@@ -81,6 +81,7 @@ numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 _COMPILE_TIMER = event.TimingListener()
 event.register("numba:compile", _COMPILE_TIMER)
 _KERNELS: dict[str, Any] = {}
+_threads = 1
 
 # Machine code of our own for kernels; its first parameter, the typing context, is not part of a call.
 intrinsic: Any = numba.extending.intrinsic
@@ -93,10 +94,10 @@ llvm.set_option("gradfade", "-force-vector-interleave=4")
 scalar = register_jitable(forceinline=True)
 
 
-def kernel(name: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a loop over arrays: compiled at its first call per signature, cached on disk.
 
-    name must be given for a closure: cached closures of one factory would otherwise share one
+    A sealed one is compiled by declare alone, and raises TypeError where it is called with other types. name must be given for a closure: cached closures of one factory would otherwise share one
     symbol, and a jitted caller of two of them silently runs the wrong one. The name must
     determine the body, so a second kernel of the same name raises ValueError.
     """
@@ -106,10 +107,32 @@ def kernel(name: str | None = None, **options: Any) -> Callable[[Callable[..., A
         if function.__name__ in _KERNELS:
             raise ValueError(f"two kernels are named {function.__name__!r}")
         dispatcher = numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
+        dispatcher._can_compile = not sealed
         _KERNELS[function.__name__] = dispatcher
         return dispatcher
 
     return decorate
+
+
+def declare(dispatcher: Any, dtype: Any, outputs: int, inputs: int, *others: Any) -> None:
+    """Compile a sealed kernel for 1-D arrays of dtype, C-contiguous and aligned, and other arguments of these types.
+
+    The first arrays are outputs, writeable, and the inputs that follow may be read-only.
+    """
+    kind = numba.from_dtype(dtype)
+    arrays = [types.Array(kind, 1, "C", readonly=i >= outputs) for i in range(outputs + inputs)]
+    dispatcher._can_compile = True
+    try:
+        dispatcher.compile((*arrays, *others))
+    finally:
+        dispatcher._can_compile = False
+
+
+def pointer(dispatcher: Any, dtype: Any) -> int:
+    """Where the machine code of a declared kernel for arrays of dtype begins."""
+    kind = numba.from_dtype(dtype)
+    (compiled,) = (found for signature, found in dispatcher.overloads.items() if signature[0].dtype == kind)
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
 def by_dtype(float32: Callable[..., Any], float64: Callable[..., Any]) -> Any:
@@ -165,7 +188,20 @@ def versions() -> dict[str, str]:
     return {"numba": numba.__version__, "llvmlite": llvmlite.__version__}
 
 
+def set_num_threads(n: int) -> None:
+    """Let parallel kernels use n threads, which are started with the first of n > 1."""
+    global _threads
+    if n > 1:
+        numba.set_num_threads(n)
+    _threads = n
+
+
+def num_threads() -> int:
+    """How many threads kernels may use: 1 until it is set."""
+    return _threads
+
+
 def threading() -> tuple[int, str]:
     """(threads, layer) of parallel kernels. Starts the threads: only then does Numba tell its layer."""
-    threads = numba.get_num_threads()
-    return threads, numba.threading_layer()
+    numba.get_num_threads()
+    return _threads, numba.threading_layer()
