@@ -97,7 +97,9 @@ scalar = register_jitable(forceinline=True)
 def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a loop over arrays: compiled at its first call per signature, cached on disk.
 
-    A sealed one is compiled by declare alone, and raises TypeError where it is called with other types. name must be given for a closure: cached closures of one factory would otherwise share one
+    A sealed one is compiled by declare alone, and raises TypeError where it is called with other types.
+
+    name must be given for a closure: cached closures of one factory would otherwise share one
     symbol, and a jitted caller of two of them silently runs the wrong one. The name must
     determine the body, so a second kernel of the same name raises ValueError.
     """
@@ -188,10 +190,25 @@ def versions() -> dict[str, str]:
     return {"numba": numba.__version__, "llvmlite": llvmlite.__version__}
 
 
+def _start_threads() -> None:
+    """Start Numba's threads so that they spin for microseconds between two kernels, not for milliseconds.
+
+    A spinning thread holds a core that the main thread or one of OpenBLAS wants: with as many threads as cores,
+    products between kernels took 15 times as long. The user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT is respected.
+    """
+    ours = not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys()
+    if ours:
+        os.environ["GOMP_SPINCOUNT"] = "2000"
+    numba.get_num_threads()
+    if ours:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
 def set_num_threads(n: int) -> None:
-    """Let parallel kernels use n threads, which are started with the first of n > 1."""
+    """Let kernels use n threads, which are started with the first n > 1. A process that forks later cannot use them."""
     global _threads
     if n > 1:
+        _start_threads()
         numba.set_num_threads(n)
     _threads = n
 
@@ -203,5 +220,5 @@ def num_threads() -> int:
 
 def threading() -> tuple[int, str]:
     """(threads, layer) of parallel kernels. Starts the threads: only then does Numba tell its layer."""
-    numba.get_num_threads()
+    _start_threads()
     return _threads, numba.threading_layer()

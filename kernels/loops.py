@@ -16,7 +16,7 @@ from typing import Any
 
 from kernels.intrinsics import address, load, store
 from kernels.jit import kernel, scalar
-from kernels.streams import BLOCK_BYTES, fence, stage, stream
+from kernels.streams import BLOCK_BYTES, LINE_BYTES, fence, stage, stream
 
 Scalar = Callable[..., Any]
 
@@ -40,6 +40,7 @@ def fits(y, x):
 
 @scalar
 def refused(y, parts):
+    """Whether a call that hopes for little to do has too much."""
     return parts == ALL_IF_SMALL and y.size > SMALL
 
 
@@ -47,12 +48,13 @@ def refused(y, parts):
 def blocks(y, part, parts, streams):
     """(start, stop, first, step): elements start to stop are this part of y, computed from first on in steps.
 
-    Steps of streaming loops are pages of y; other loops do their part in one step.
+    Parts are whole cache lines, as far as y starts on one. Steps of a streaming loop are aligned blocks of y, so that
+    only the first and the last are not full; other loops do their part in one step.
     """
     if parts == ALL_IF_SMALL:
         return 0, y.size, 0, SMALL
-    block = BLOCK_BYTES // y.itemsize
-    share = (y.size // block // parts + 1) * block
+    line, block = LINE_BYTES // y.itemsize, BLOCK_BYTES // y.itemsize
+    share = (y.size // line // parts + 1) * line
     start = min(part * share, y.size)
     stop = min(start + share, y.size)
     if streams:

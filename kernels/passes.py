@@ -21,7 +21,7 @@ STREAMED_BYTES = 2**26
 
 
 @kernel(name="in_parts", parallel=True)
-def _in_parts(arrays, loop, a, parts):
+def in_parts(arrays, loop, a, parts):
     """Call a compiled loop for each of the parts, one per thread; whether all were done."""
     done = 0
     for part in prange(parts):
@@ -30,7 +30,9 @@ def _in_parts(arrays, loop, a, parts):
 
 
 @cache
-def _compiled(factory: Factory, scalars: Scalars, dtype: Any, outputs: int, inputs: int, streams: bool) -> tuple[Any, int]:
+def compiled(
+    factory: Factory, scalars: Scalars, dtype: Any, outputs: int, inputs: int, streams: bool
+) -> tuple[Any, int]:
     """A factory's loop, compiled for arrays of dtype, and where its machine code is."""
     loop = factory(*scalars, True) if streams else factory(*scalars)
     jit.declare(loop, dtype, outputs, inputs, types.float64, types.intp, types.intp)
@@ -45,8 +47,8 @@ def run(factory: Factory, scalars: Scalars, outputs: tuple[Array, ...], inputs: 
     arrays = [array if array.ndim == 1 else array.ravel() for array in (*outputs, *inputs)]
     first = arrays[0]
     streams = first.nbytes >= STREAMED_BYTES and not set(map(address, outputs)) & set(map(address, inputs))
-    loop, pointer = _compiled(factory, scalars, first.dtype, len(outputs), len(inputs), streams)
+    loop, pointer = compiled(factory, scalars, first.dtype, len(outputs), len(inputs), streams)
     threads = jit.num_threads()
     if threads == 1 or first.size <= SMALL:
         return bool(loop(*arrays, a, 0, 1))
-    return bool(_in_parts(tuple(arrays), pointer, a, threads))
+    return bool(in_parts(tuple(arrays), pointer, a, threads))

@@ -1,12 +1,16 @@
 """Kernels that a machine's limits are timed with; suites/limits.py has the clock."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from kernels import passes
 from kernels.checks import check_apart, check_dtype, check_input, check_output
 from kernels.intrinsics import fma, load, store
 from kernels.jit import kernel
+from kernels.loops import blocks
+from kernels.streams import stage, stream
 
 Array = np.ndarray[Any, Any]
 
@@ -59,18 +63,49 @@ def _read(x, rounds):
     return total
 
 
-@kernel()
-def _copy(y, x, rounds):
-    for _ in range(rounds):
-        for i in range(x.size):
-            store(y, i, load(x, i))
+@cache
+def _copy(streams: bool = False) -> Any:
+    @kernel(name="probe_copy" + "_streaming" * streams, sealed=True)
+    def loop(y, x, rounds, part, parts):
+        start, stop, _, _ = blocks(y, part, parts, streams)
+        ys, xs = y[start:stop], x[start:stop]
+        for _ in range(int(rounds)):
+            if streams:
+                stream(ys, xs)
+            else:
+                for i in range(xs.size):
+                    store(ys, i, load(xs, i))
+        return True
+
+    return loop
 
 
-@kernel()
-def _triad(z, y, x, rounds):
-    for _ in range(rounds):
-        for i in range(x.size):
-            store(z, i, load(y, i) * load(x, i))
+@cache
+def _triad(streams: bool = False) -> Any:
+    @kernel(name="probe_triad" + "_streaming" * streams, sealed=True)
+    def loop(z, y, x, rounds, part, parts):
+        start, stop, first, step = blocks(z, part, parts, streams)
+        buffer = stage(z)
+        for _ in range(int(rounds)):
+            for block in range(first, stop, step):
+                here = slice(max(block, start), min(block + step, stop))
+                zs, ys, xs = z[here], y[here], x[here]
+                out = buffer[: zs.size] if streams else zs
+                for i in range(xs.size):
+                    store(out, i, load(ys, i) * load(xs, i))
+                if streams:
+                    stream(zs, out)
+        return True
+
+    return loop
+
+
+def _run(factory: Any, arrays: tuple[Array, ...], rounds: int, threads: int, streams: bool) -> None:
+    loop, pointer = passes.compiled(factory, (), arrays[0].dtype, 1, len(arrays) - 1, streams)
+    if threads == 1:
+        loop(*arrays, float(rounds), 0, 1)
+    else:
+        passes.in_parts(arrays, pointer, float(rounds), threads)
 
 
 def read(x: Array, rounds: int = 1) -> float:
@@ -79,20 +114,23 @@ def read(x: Array, rounds: int = 1) -> float:
     return float(_read(x, rounds))
 
 
-def copy(y: Array, x: Array, rounds: int = 1) -> None:
-    """y = x, both (n,), rounds times over: one array read, one written a round."""
+def copy(y: Array, x: Array, rounds: int = 1, threads: int = 1, streams: bool = False) -> None:
+    """y = x, both (n,), rounds times over: one array read, one written a round, past the caches if it streams.
+
+    threads: those of kernels.blas.set_threads, each of which does a part.
+    """
     dtype = check_dtype("x", x)
     check_output("y", y, dtype, *x.shape)
     check_input("x", x, dtype, None)
     check_apart("y", y, x=x)
-    _copy(y, x, rounds)
+    _run(_copy, (y, x), rounds, threads, streams)
 
 
-def triad(z: Array, y: Array, x: Array, rounds: int = 1) -> None:
-    """z = y * x, all (n,), rounds times over: two arrays read, one written a round."""
+def triad(z: Array, y: Array, x: Array, rounds: int = 1, threads: int = 1, streams: bool = False) -> None:
+    """z = y * x, all (n,), as copy does it: two arrays read, one written a round."""
     dtype = check_dtype("x", x)
     check_output("z", z, dtype, *x.shape)
     check_input("y", y, dtype, *x.shape)
     check_input("x", x, dtype, None)
     check_apart("z", z, y=y, x=x)
-    _triad(z, y, x, rounds)
+    _run(_triad, (z, y, x), rounds, threads, streams)

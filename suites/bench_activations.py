@@ -2,16 +2,18 @@
 
 Pre-activations and upstream gradients are standard normal with a fixed seed (what an initialised network feeds them),
 preallocated and aligned to cache lines. In L1, where an array is some thousand bytes, the time is mostly that of the
-checked call itself.
+checked call itself. Two threads are timed where one no longer has what it works on in its own cache.
 """
 
 import numpy as np
 
 from kernels import ACTIVATIONS
+from kernels.blas import set_threads
 from suites import gate
 from suites.buffers import inputs, outputs
 from suites.grids import grid
 from suites.levels import elements, levels
+from suites.limits import THREADS, in_threads
 from suites.measure import Work
 
 # Arrays that a pass reads and writes besides those of f' that the row names in saves.
@@ -64,15 +66,38 @@ def checked(activation, direction, level, dtype, seed):
 def test_activation(timed, seed, activation, direction, level, dtype):
     row = ACTIVATIONS[activation]
     call, check = checked(row, direction, level, dtype, seed)
+    timed(work("activation", row, direction, level, dtype, 1), call, check)
+
+
+@grid(
+    quick=lambda **_: False,
+    activation=ACTIVATIONS,
+    direction=STREAMS,
+    level=[level for level in levels() if level not in ("L1", "L2")],
+    dtype=("float32", "float64"),
+    threads=[threads for threads in THREADS if threads > 1],
+)
+def test_activation_in_threads(timed, seed, activation, direction, level, dtype, threads):
+    row = ACTIVATIONS[activation]
+    call, check = checked(row, direction, level, dtype, seed)
+    set_threads(threads)
+    try:
+        timed(work("activation_in_threads", row, direction, level, dtype, threads), call, check)
+    finally:
+        set_threads(1)
+
+
+def work(op, row, direction, level, dtype, threads):
+    """What one call does, held against the probe with as many arrays and threads."""
     count = streams(row, direction)
-    work = Work(
-        op="activation",
-        activation=activation,
+    return Work(
+        op=op,
+        activation=row.name,
         direction=direction,
         shape=(elements(level, dtype),),
         dtype=dtype,
         level=level,
+        size="" if threads == 1 else f"{threads} threads",
         bytes_per_element=count * np.dtype(dtype).itemsize,
-        probe="copy" if count == 2 else "triad",
+        probe=in_threads("copy" if count == 2 else "triad", threads),
     )
-    timed(work, call, check)

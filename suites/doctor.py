@@ -17,7 +17,7 @@ def examine() -> pd.DataFrame:
     cache = {"folder": str(jit.CACHE_BASE), "this version": jit.CACHE_DIR.name, "MiB": cache_bytes() / 2**20}
     limit = {f"{probe}, {where}": value for probe, measured in probed.items() for where, value in measured.items()}
     record: dict[str, dict[str, Any]] = {"environment": environment(), "cache": cache, "limit": limit}
-    units = {"fma": "GFLOP/s", "read": "GB/s", "copy": "GB/s", "triad": "GB/s"}
+    units = {"fma": "GFLOP/s", **dict.fromkeys(limits.BANDWIDTHS, "GB/s")}
     return pd.DataFrame(
         [
             {"subject": subject, "name": name, "value": value, "unit": units.get(name.partition(",")[0], "")}

@@ -1,5 +1,6 @@
-"""What one core of this machine can do, probed in the session whose results are held against it."""
+"""What one core of this machine can do, and two where there are, probed in the session that is held against it."""
 
+import os
 import timeit
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from kernels import probe
+from kernels.blas import set_threads
 from kernels.checks import DTYPES
+from kernels.jit import num_threads
 from kernels.layer import empty
 from suites.levels import levels
 
@@ -16,30 +19,55 @@ ROUNDS = 7
 ROUND_SECONDS = 2e-3
 FMA_ROUNDS = 100_000
 
-# Probe -> how it runs on three arrays of a level, as often as told, and how many of them it moves.
-BANDWIDTHS: dict[str, tuple[Callable[..., Any], int]] = {
-    "read": (lambda x, y, z, rounds: probe.read(x, rounds), 1),
-    "copy": (lambda x, y, z, rounds: probe.copy(y, x, rounds), 2),
-    "triad": (lambda x, y, z, rounds: probe.triad(z, y, x, rounds), 3),
+# Probe -> how it runs on three arrays, and how many of them it moves; copy and triad take rounds, threads and streams.
+READ: tuple[Callable[..., Any], int] = (lambda x, y, z, rounds: probe.read(x, rounds), 1)
+WRITES: dict[str, tuple[Callable[..., Any], int]] = {
+    "copy": (lambda x, y, z, *how: probe.copy(y, x, *how), 2),
+    "triad": (lambda x, y, z, *how: probe.triad(z, y, x, *how), 3),
 }
+THREADS = (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
+
+
+def in_threads(name: str, threads: int) -> str:
+    """The name of a probe run in so many threads."""
+    return name if threads == 1 else f"{name}_{threads}_threads"
+
+
+# Every probe of a bandwidth.
+BANDWIDTHS = ["read", *(in_threads(name, threads) for threads in THREADS for name in WRITES)]
 
 # One probed pass moves at least this many bytes per array, so that the call itself does not count.
 PASS_BYTES = 2**20
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Limits of one core: fma in GFLOP/s by dtype; read, copy and triad (two in, one out) in GB/s by cache level."""
-    limits = {"fma": {name: _fma_peak(dtype) for name, dtype in DTYPES.items()}}
+    """Limits of one core: fma in GFLOP/s by dtype; read, copy and triad (two in, one out) in GB/s by cache level.
+
+    copy and triad write into the caches or past them, whichever is faster; copy_2_threads is of two cores together.
+    """
+    limits: dict[str, dict[str, float]] = {"fma": {name: _fma_peak(dtype) for name, dtype in DTYPES.items()}}
     for name in BANDWIDTHS:
         limits[name] = {}
+    before = num_threads()
     for level, size in levels().items():
-        arrays = [empty((size // 4,), DTYPES["float32"]) for _ in range(3)]
-        for array in arrays:
-            array.fill(1)
-        rounds = max(1, PASS_BYTES // size)
-        for name, (run, streams) in BANDWIDTHS.items():
-            limits[name][level] = per_second(partial(run, *arrays, rounds), streams * size * rounds) / 1e9
+        limits["read"][level] = _rate(size, READ)
+        for threads in THREADS:
+            set_threads(threads)
+            for name, probed in WRITES.items():
+                rates = (_rate(size, probed, threads, streams) for streams in (False, True))
+                limits[in_threads(name, threads)][level] = max(rates)
+    set_threads(before)
     return limits
+
+
+def _rate(size: int, probed: tuple[Callable[..., Any], int], *how: Any) -> float:
+    """GB/s of a probe on arrays of size bytes."""
+    run, streams = probed
+    arrays = [empty((size // 4,), DTYPES["float32"]) for _ in range(3)]
+    for array in arrays:
+        array.fill(1)
+    rounds = max(1, PASS_BYTES // size)
+    return per_second(partial(run, *arrays, rounds, *how), streams * size * rounds) / 1e9
 
 
 def per_second(call: Callable[[], Any], amount: float) -> float:

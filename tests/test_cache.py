@@ -91,8 +91,9 @@ def test_editing_an_imported_file_compiles_all_again(tmp_path):
 CACHE_ONE = """
 import numpy as np
 from kernels import ACTIVATIONS
-x = np.array([-2.0], dtype=np.float32)
-ACTIVATIONS[{name!r}].forward(x.copy(), x)
+from kernels.loops import forward_channels
+x, a = np.array([[-2.0]], dtype=np.float32), np.zeros(1, np.float32)
+forward_channels(ACTIVATIONS[{name!r}].f)(x.copy(), x, a)
 print("{{}}")
 """
 
@@ -101,15 +102,15 @@ import json
 import numpy as np
 from kernels import ACTIVATIONS, loops
 from kernels.jit import kernel
-first, second = (loops.forward(ACTIVATIONS[name].f) for name in ("relu", "tanh"))
+first, second = (loops.forward_channels(ACTIVATIONS[name].f) for name in ("relu", "tanh"))
 @kernel(name="caller_of_two")
 def both(y, z, x, a):
     first(y, x, a)
     second(z, x, a)
-x = np.array([-2.0], dtype=np.float32)
+x, a = np.array([[-2.0]], dtype=np.float32), np.zeros(1, np.float32)
 y, z = np.empty_like(x), np.empty_like(x)
-both(y, z, x, np.float32(0))
-print(json.dumps([float(y[0]), float(z[0])]))
+both(y, z, x, a)
+print(json.dumps([y.item(), z.item()]))
 """
 
 

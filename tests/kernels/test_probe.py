@@ -21,8 +21,8 @@ def test_fma_chain_keeps_its_numbers_in_registers():
     assert not any("(" in line for line in fused if "zmm" in line)
 
 
-@pytest.mark.parametrize("n", [0, 1, 67])
-def test_streams(rng, dtype, n):
+@pytest.mark.parametrize("n", [0, 1, 67, 2000])
+def test_bandwidth_probes_compute(rng, dtype, n):
     x, y = rng.integers(-9, 9, (2, n)).astype(dtype)
     z = np.full(n, np.nan, dtype)
     assert probe.read(x, rounds=3) == 3 * x.sum()
@@ -30,6 +30,13 @@ def test_streams(rng, dtype, n):
     np.testing.assert_array_equal(z, x * y)
     probe.copy(z, x)
     np.testing.assert_array_equal(z, x)
+    for threads in (1, 2):
+        for streams in (False, True):
+            copied, product = np.full((2, n), np.nan, dtype)
+            probe.copy(copied, x, 2, threads, streams)
+            probe.triad(product, y, x, 2, threads, streams)
+            np.testing.assert_array_equal(copied, x)
+            np.testing.assert_array_equal(product, x * y)
 
 
 def test_wrong_arguments_are_named():

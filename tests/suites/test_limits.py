@@ -1,7 +1,10 @@
 """The probed limits: their form and an order that holds on any machine; never a speed."""
 
+import os
+
 import pytest
 
+from kernels.jit import num_threads
 from suites import limits
 from suites.levels import levels
 
@@ -12,10 +15,15 @@ def measured():
 
 
 def test_every_probe_has_every_level(measured):
-    assert set(measured) == {"fma", "read", "copy", "triad"}
+    two = {"copy_2_threads", "triad_2_threads"} if (os.cpu_count() or 1) > 1 else set()
+    assert set(measured) == {"fma", "read", "copy", "triad"} | two
     assert set(measured["fma"]) == {"float32", "float64"}
     for probe in limits.BANDWIDTHS:
         assert list(measured[probe]) == list(levels())
+
+
+def test_probing_leaves_the_threads_as_they_were(measured):
+    assert num_threads() == 1
 
 
 def test_rates_are_positive_and_possible(measured):
