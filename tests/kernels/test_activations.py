@@ -208,26 +208,27 @@ def test_scalars_in_plain_python_are_the_kernel(row, dtype, rng):
     assert plain == pytest.approx(float(row.reference(np.array(0.7), row.a)), rel=1e-15)
 
 
-def machine_code(row):
-    """Assembly of the three float32 loops of a row."""
-    x, y, dx = (np.zeros(7, np.float32) for _ in range(3))
+def machine_code(row, dtype):
+    """Assembly of the three loops of a row for a dtype."""
+    x, y, dx = (np.zeros(7, dtype) for _ in range(3))
     row.forward(y, x)
     row.backward(dx, x, x, y)
     row.forward_backward(y, dx, x, x)
     kernels = loops.forward(row.f), loops.backward(row.f, row.df), loops.forward_backward(row.f, row.df)
-    return [assembly(kernel, "float32") for kernel in kernels]
+    return [assembly(kernel, str(dtype)) for kernel in kernels]
 
 
 ARITHMETIC = "add|sub|mul|max|min|fn?m(?:add|sub)[123]*"
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
-def test_float32_loops_are_vector_code_that_stays_float32(row):
-    """As much packed as scalar arithmetic (the scalar loop does the rest of odd lengths), no float64, no C library."""
-    for code in machine_code(row):
-        packed = len(re.findall(rf"\bv?(?:(?:{ARITHMETIC})ps|movups)\b", code))
-        single = len(re.findall(rf"\bv?(?:{ARITHMETIC})ss\b", code))
+def test_loops_are_vector_code_of_their_dtype(row, dtype):
+    """As much packed as scalar arithmetic (which is left of odd lengths), float32 not widened, no C library."""
+    t = {"float32": "s", "float64": "d"}[str(dtype)]
+    for code in machine_code(row, dtype):
+        packed = len(re.findall(rf"\bv?(?:(?:{ARITHMETIC})p{t}|movup[sd])\b", code))
+        single = len(re.findall(rf"\bv?(?:{ARITHMETIC})s{t}\b", code))
         assert packed > 0
         assert packed >= single
-        assert not re.search(r"\bv?cvt(?:ps2pd|ss2sd)\b", code)
+        assert t == "d" or not re.search(r"\bv?cvt(?:ps2pd|ss2sd)\b", code)
         assert not re.search(r"\b(?:exp|tanh|erfc?|log1p|expm1|fma)f?\b", code)
