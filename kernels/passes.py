@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 Factory = Callable[..., Any]
 Scalars = tuple[Callable[..., Any], ...]
 
-# Bytes of an array from which on streaming wins: more than a core finds in its share of the caches.
+# Bytes of an array that is streamed. It wins sooner, but what follows would not find smaller results in the caches.
 STREAMED_BYTES = 2**26
 
 

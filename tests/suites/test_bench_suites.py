@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from kernels import ACTIVATIONS, INITIALIZERS
-from suites import bench_activations, bench_attenuation, bench_dense, bench_recurrent, bench_training, summary
+from suites import bench_activations, bench_attenuation, bench_dense, bench_recurrent, bench_training, limits, summary
 from suites.levels import levels
 
 
@@ -25,6 +25,13 @@ def test_every_activation_is_timed_in_every_direction_level_and_dtype():
     every = {values for values, _ in cells(bench_activations.test_activation)}
     assert len(every) == len(ACTIVATIONS) * 3 * len(levels()) * 2
     assert ("mish", "forward_backward", "DRAM", "float64") in every
+
+
+@pytest.mark.skipif(len(limits.THREADS) < 2, reason="needs two CPUs")
+def test_every_activation_is_timed_in_two_threads_outside_the_cores_own_caches():
+    every = cells(bench_activations.test_activation_in_threads)
+    assert len(every) == len(ACTIVATIONS) * 3 * (len(levels()) - 2) * 2
+    assert all(left for _, left in every)
 
 
 @pytest.mark.parametrize(
