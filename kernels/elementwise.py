@@ -28,7 +28,8 @@ class Activation:
     are made at first use. df_from_output(y, a) is the cheaper derivative that frameworks use, where
     one exists: it loses the saturated tails. df_da(x, y, a) is the derivative by a, of a learnable
     parameter; learns, whether layers train it, one per channel. reference and its derivatives take (x, a)
-    in float64 and share no code with f.
+    in float64 and share no code with f. kinks are where the derivative jumps; joints, where else f or df
+    changes from one formula to another: accuracy is tested there and one unit in the last place either side.
 
     In the methods arrays are float32 or float64, of any one shape, C-contiguous; an output may be the
     very array of an input, not overlap it otherwise. a is a number, or an array of one number per
@@ -46,6 +47,7 @@ class Activation:
     ulp_derivative: float
     a: float | None = None
     kinks: tuple[float, ...] = ()
+    joints: tuple[float, ...] = ()
     derivative_zero: float | None = None
     saves: Literal["x", "y", "xy", ""] = "x"
     df_from_output: Scalar | None = None
