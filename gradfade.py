@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,12 +61,12 @@ def timed(suites: Names, profile: str, seed: int, out: Path, select: str = "", m
     return len(failures)
 
 
-def measured(experiment: str, out: Path | None, grid: dict[str, Any]) -> pd.DataFrame:
+def measured(experiment: str, out: Path | None, grid: dict[str, Any], executor: Executor | None = None) -> pd.DataFrame:
     """The rows of one experiment's grid, kept in the results folder out where one is given."""
     from suites.sweep import sweep
 
     with progress_bar(experiment) as progress:
-        return sweep(experiment, out=out, progress=progress, **grid)
+        return sweep(experiment, out=out, executor=executor, progress=progress, **grid)
 
 
 def survival(experiment: str, out: Path | None, rows: bool, format: str, **grid: Any) -> None:
@@ -193,6 +194,45 @@ def train(
     grid = {"activations": activations or list(ACTIVATIONS), "initializers": [initializer], "epochs": epochs}
     table = measured("training", out, grid | {"seeds": seeds, "seed": seed})
     emit(table if rows else training(table), format)
+
+
+@app.command()
+def certify(
+    names: Annotated[Names | None, typer.Argument(help="Activations. Default: all.")] = None,
+    exhaustive: Annotated[bool, typer.Option("--exhaustive", help="All 2^32 float32 inputs, not a sample.")] = False,
+    dtypes: Annotated[
+        Names | None, typer.Option("--dtype", help="float32 or float64; may be repeated. Default: both.")
+    ] = None,
+    seed: Seed = 0,
+    out: KeptOut = None,
+    document: Annotated[Path | None, typer.Option(help="Markdown file to write, with commit and machine.")] = None,
+    format: Format = "table",
+) -> None:
+    """Measure the errors of activations and their derivatives; exit 1 where a promise is broken.
+
+    float32 is compared with float64 references, on 2^22 inputs of every binade and all edge cases, or with
+    --exhaustive on all inputs (minutes per activation); float64 with mpmath. PyTorch's and JAX's errors stand beside,
+    from the sample, where they are installed. Prints a row per activation, direction, parameter and implementation:
+    name, largest_ulp and the input at which it was met, promised_ulp, correctly_rounded, verdict; the formats other
+    than table have also mismatches, flushed subnormal numbers and monotonicity breaks.
+    """
+    from reports import accuracy
+    from suites.certificate import broken, certificate
+    from suites.environment import environment
+    from suites.workers import workers
+
+    grid = {"activations": names or list(ACTIVATIONS), "exhaustive": exhaustive, "seed": seed}
+    grid |= {"dtypes": dtypes} if dtypes else {}
+    with workers() as executor:
+        table = certificate(measured("accuracy", out, grid, executor))
+    if document is not None:
+        accuracy.write(document, table, environment())
+    emit(accuracy.shown(table) if format == "table" else table, format)
+    failures = broken(table)
+    for row in failures.itertuples():
+        notes.print(f"gradfade: promise broken: {row.name} {row.direction} {row.dtype}: {row.broken_by}")
+    if len(failures):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from reports.words import several
 from suites import journal
 from suites.errors import UserError
 from suites.results import CELLS, COST, JOURNAL, RECORD
-from suites.schema import SCHEMA, merge
+from suites.schema import EMPTY, LATER, SCHEMA, merge
 
 # What a benchmark's extra_info may say; absent fields are null.
 FACTS = [
@@ -117,6 +117,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         frame = pd.read_parquet(path, engine="pyarrow")
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: truncated or not Parquet ({str(error).splitlines()[0]})") from None
+    frame = frame.assign(**{name: EMPTY[SCHEMA[name]] for name in LATER if name not in frame})
     if absent := SCHEMA.keys() - frame.columns:
         raise UserError(f"{path}: lacks the columns {', '.join(sorted(absent))}; a row has {', '.join(SCHEMA)}")
     try:

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import ratios
+from reports import accuracy, ratios
 from reports.answer import answer
 from reports.figures import FIGURES, Figure
 from reports.load import Tables, load
@@ -19,6 +19,7 @@ from reports.record import record
 from reports.style import GRID, INK, MUTED, theme
 from reports.summary import ranking, training
 from reports.words import fixed, percent, readable, signed
+from suites.certificate import certificate
 from suites.results import write_whole
 
 REPORT, PAGE, FOLDER = "report", "index.html", "figures"
@@ -50,13 +51,16 @@ def render(folder: Path) -> Path:
     sections = [section for name in FIGURES if (section := _section(name, FIGURES[name], run, target / FOLDER))]
     ranked, trained = ranking(run), training(run["training"])
     peers = ratios.cells(run["peers"])
-    for name, table in (("ranking", ranked), ("table1", trained), *([("peers", peers)] if len(peers) else ())):
-        _write_csv(target / FOLDER / f"{name}.csv", table)
+    certified = accuracy.beside(certificate(run["accuracy"]))
+    always = {"ranking": ranked, "table1": trained}
+    for name, table in (always | {"peers": peers, "certificate": certified}).items():
+        if name in always or len(table):
+            _write_csv(target / FOLDER / f"{name}.csv", table)
     text = _template().render(
         name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=record(run), setup=setup(run),
         notes=_notes(run),
         answer=answer(ranked), ranking=ranked.to_dict("records"), training=trained.to_dict("records"),
-        peers=ratios.section(peers),
+        accuracy=accuracy.section(certified), peers=ratios.section(peers),
         sections=sections, folder=FOLDER, LONG=LONG,
     )  # fmt: skip
     write_whole(target / PAGE, lambda path: path.write_text(text, encoding="utf-8"))

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kernels import jit
-from suites import curves, depth, sequence, training
+from suites import certify, curves, depth, sequence, training
 from suites.environment import version
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
@@ -144,6 +144,7 @@ def _read(path: Path) -> pd.DataFrame | None:
 EXPERIMENTS = {
     row.name: row
     for row in (
+        Experiment("accuracy", certify.cells, certify.measure),
         Experiment("curves", curves.cells, curves.measure),
         Experiment("depth", depth.cells, depth.measure),
         Experiment("time", sequence.cells, sequence.measure),

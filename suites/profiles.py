@@ -29,6 +29,7 @@ PROFILES = {
     "quick": Profile(
         rounds={"max_time": 0.05, "min_rounds": 5},
         grids={
+            "accuracy": {"dtypes": ("float32",), "count": 2**16},
             "curves": {},
             "depth": {
                 "activations": tuple(ACTIVATIONS),
@@ -42,6 +43,7 @@ PROFILES = {
     "full": Profile(
         rounds={"max_time": 0.5, "min_rounds": 20},
         grids={
+            "accuracy": {},
             "curves": {},
             "depth": {"activations": tuple(ACTIVATIONS), "initializers": tuple(INITIALIZERS)},
             "time": {"activations": tuple(ACTIVATIONS), "initializers": tuple(INITIALIZERS)},

@@ -30,8 +30,11 @@ SCHEMA = {
     "metric": "str",
     "value": "float64",
     "unit": "str",
+    "direction": "str",
+    "by": "str",
 }
 COLUMNS = list(SCHEMA)
+LATER = ("direction", "by")  # what tables on disk may lack, being older
 EMPTY = {"str": "", "float64": np.nan, "Int64": pd.NA}
 
 

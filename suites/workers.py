@@ -1,0 +1,22 @@
+"""Processes that measure cells beside one another."""
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+
+from kernels import jit
+
+
+def workers(count: int | None = None) -> ProcessPoolExecutor:
+    """So many processes, one for each core that this one may use where no count is given; each runs one thread.
+
+    They leave Ctrl-C to this process, which lets each finish its cell, so that nothing is torn.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ProcessPoolExecutor(count or cores, multiprocessing.get_context("spawn"), _prepare)
+
+
+def _prepare() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    jit.set_num_threads(1)
