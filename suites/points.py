@@ -106,18 +106,24 @@ def edges(references: Sequence[Callable[[Array], Array]], special: Sequence[floa
 
 
 def _turns(reference: Callable[[Array], Array], grid: Array) -> Array:
-    """The last numbers before reference, rounded to grid's dtype, is of another kind, between points of the grid."""
-    dtype = grid.dtype
-    low, high = ordinal(grid[:-1]).astype(np.int64), ordinal(grid[1:]).astype(np.int64)
-    limits = reference(np.array([-np.inf, np.inf]))
-    kind = _kind(reference, grid, limits)
-    turning = kind[:-1] != kind[1:]
-    low, high, left = low[turning], high[turning], kind[:-1][turning]
-    while np.any(high - low > 1):
-        middle = low + (high - low) // 2
-        same = _kind(reference, from_ordinal(middle, dtype), limits) == left
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
-    return from_ordinal(low, dtype)
+    """The last numbers before reference, rounded to grid's dtype, becomes of another kind, from the grid's first on."""
+    dtype, limits = grid.dtype, reference(np.array([-np.inf, np.inf]))
+
+    def kind(numbers: Array) -> Array:
+        return _kind(reference, from_ordinal(numbers, dtype), limits)
+
+    numbers = ordinal(grid).astype(np.int64)
+    first, end, found = numbers[:-1], numbers[1:], [numbers[:0]]
+    while (turning := kind(first) != kind(end)).any():
+        first, end = first[turning], end[turning]
+        low, high, here = first, end, kind(first)
+        while np.any(high - low > 1):
+            middle = low + (high - low) // 2
+            same = kind(middle) == here
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        found.append(low)
+        first = high  # there may be another before the end
+    return from_ordinal(np.concatenate(found), dtype)
 
 
 def _kind(reference: Callable[[Array], Array], x: Array, limits: Array) -> Array:
