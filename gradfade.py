@@ -221,6 +221,8 @@ def certify(
     from suites.environment import environment
     from suites.workers import workers
 
+    if document is not None:
+        accuracy.check_writable(document)
     grid = {"activations": names or list(ACTIVATIONS), "exhaustive": exhaustive, "seed": seed}
     grid |= {"dtypes": dtypes} if dtypes else {}
     with workers() as executor:

@@ -1,6 +1,7 @@
 """The certificate of accuracy as people read it: in a terminal, on the page, and as docs/accuracy.md."""
 
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 from reports.tables import emit
 from reports.words import listed, several
 from suites.certificate import BROKEN
+from suites.errors import UserError
 from suites.results import write_whole
 
 # What fits a terminal; the other formats have all.
@@ -77,6 +79,12 @@ def finding(table: pd.DataFrame) -> str:
     worst = table[table.dtype == "float32"].groupby("direction", sort=False).largest_ulp.max()
     errors = listed([f"{error:.3g} ULP ({direction.replace('_', ' ')})" for direction, error in worst.items()])
     return text + (f" The largest errors in float32 are {errors}." if errors else "")
+
+
+def check_writable(path: Path) -> None:
+    """UserError where no document could be written, before hours of work are done for it."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: give a file in a folder that is there and can be written")
 
 
 def write(path: Path, table: pd.DataFrame, environment: Mapping[str, Any]) -> None:

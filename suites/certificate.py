@@ -25,7 +25,7 @@ def certificate(rows: pd.DataFrame) -> pd.DataFrame:
     each with an input), points, tested (exhaustive or sample), and the other measures of suites.ulp. largest_absolute
     and promised_absolute are null where no absolute promise is made.
     """
-    groups = rows.groupby(SUBJECT, sort=False, dropna=False, observed=True)
+    groups = rows.astype({"position": "float64"}).groupby(SUBJECT, sort=False, dropna=False, observed=True)
     return pd.DataFrame([_line(dict(zip(SUBJECT, key, strict=True)), group) for key, group in groups])
 
 

@@ -1,15 +1,21 @@
 """The command line as a user meets it: a process, its output, its exit code."""
 
+import importlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from kernels.elementwise import Activation
 
 ROOT = Path(__file__).parents[1]
 SMALL = ("--depth", "6", "--width", "16", "--batch", "4", "--seeds", "3")
@@ -55,6 +61,9 @@ MISTAKES = {
     "unwritable output": (("attenuate", "depth", *SMALL, "--out", "/proc/nowhere"), "/proc/nowhere"),
     "no such results": (("report", "nowhere"), "nowhere: no such folder"),
     "nothing to compare": (("compare", "nowhere", "elsewhere"), "nowhere"),
+    "unknown activation to certify": (("certify", "tanh", "gellu"), "nearest: gelu"),
+    "unknown dtype to certify": (("certify", "tanh", "--dtype", "float16"), "float32, float64"),
+    "unwritable document": (("certify", "tanh", "--document", "nowhere/accuracy.md"), "nowhere/accuracy.md"),
     "threshold": (("compare", "nowhere", "elsewhere", "--fail-over", "10"), "10%"),
 }
 
@@ -80,6 +89,59 @@ def test_attenuate_prints_flat_json_and_nothing_else_on_standard_output(tmp_path
     assert all(row["decades_per_layer"] == pytest.approx(row["total_decades"] / 6) for row in rows)
     assert rows[1]["predicted_total_decades"] == pytest.approx(0, abs=1e-9)
     assert all(row["total_decades_low"] < row["total_decades"] < row["total_decades_high"] for row in rows)
+
+
+def test_certify_prints_a_row_per_direction_and_writes_a_document(tmp_path):
+    certify = ("certify", "relu", "--dtype", "float32", "--document", "accuracy.md", "--out", "run", "--format", "json")
+    code, out, err = gradfade(tmp_path, *certify)
+    assert code == 0, err
+    own = {row["direction"]: row for row in json.loads(out) if row["by"] == "gradfade"}
+    assert list(own) == ["forward", "derivative"]
+    for row in own.values():
+        assert (row["name"], row["dtype"], row["a"], row["verdict"]) == ("relu", "float32", None, "kept")
+        assert row["points"] >= 2**22
+        assert row["largest_ulp"] == row["promised_ulp"] == 0
+        assert row["correctly_rounded"] == 1
+    assert "| relu |" in (tmp_path / "accuracy.md").read_text()
+    assert set(pd.read_parquet(tmp_path / "run" / "accuracy.parquet").activation) == {"relu"}
+
+
+def test_certify_exits_with_1_where_a_promise_is_broken(monkeypatch, capsys):
+    """In this process, since a fault planted here is not in another one."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    interrupt = signal.getsignal(signal.SIGINT)
+    command = importlib.import_module("gradfade")
+    signal.signal(signal.SIGINT, interrupt)  # which the command takes into its hands
+    right = Activation.backward
+
+    def wrong(self, dx, dy, x, *more):
+        right(self, dx, dy, x, *more)
+        dx[x == 2] = np.float32(1) + 3 * np.finfo(np.float32).eps
+
+    monkeypatch.setattr(Activation, "backward", wrong)
+    monkeypatch.setattr("suites.workers.workers", nullcontext)
+    arguments = ["certify", "relu", "identity", "--dtype", "float32", "--format", "csv"]
+    assert command.app(arguments, standalone_mode=False) == 1
+    out, _ = capsys.readouterr()
+    table = pd.read_csv(io.StringIO(out)).query("by == 'gradfade'")
+    assert table.verdict.tolist() == ["kept", "broken"] * 2
+    assert set(table.broken_by.dropna()) == {"largest_ulp at 2.0"}
+
+
+def test_an_interrupted_certification_is_resumed(tmp_path):
+    certify = ("certify", "identity", "relu", "--exhaustive", "--dtype", "float32", "--out", "run")
+    process = start(tmp_path, *certify)
+    cells = tmp_path / "run" / "cells" / "accuracy"
+    deadline = time.monotonic() + 300
+    while len([*cells.glob("*.parquet")]) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert len(pd.read_parquet(tmp_path / "run" / "accuracy.parquet")) > 0
 
 
 def test_one_seed_has_no_interval_and_null_says_so(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from reports.load import load
 from suites.errors import UserError
+from suites.schema import LATER
 
 
 def test_whole_run(run):
@@ -152,6 +153,11 @@ def test_missing_column(run, edit):
     edit(run, "depth", lambda table: table.drop(columns="position"))
     with pytest.raises(UserError, match=r"depth\.parquet: lacks the columns position"):
         load(run)
+
+
+def test_a_table_from_before_a_column_was_added_is_read(run, edit):
+    edit(run, "depth", lambda table: table.drop(columns=[*LATER]))
+    assert load(run)["depth"].direction.tolist() == load(run)["depth"].by.tolist() == [""] * len(load(run)["depth"])
 
 
 def test_wrong_type(run, edit):
