@@ -136,7 +136,7 @@ def mish_derivative(x: Array, a: Any = None) -> Array:
 
 
 def softplus(x: Array, a: Any = None) -> Array:
-    return np.logaddexp(0.0, x)
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def softplus_derivative(x: Array, a: Any = None) -> Array:
