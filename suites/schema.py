@@ -69,7 +69,7 @@ def merge(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def printable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with whole positions (layers, steps) as whole numbers; those of curves lie in between, inputs beyond."""
+    """The table with whole positions (layers, steps) as whole numbers; inputs, as of curves, are any numbers."""
     step = (table.position % 1 == 0) & (table.position < 2**53) & ~np.signbit(table.position)
     whole = (table.position.isna() | step).all()
     return table.astype({"position": "Int64"}) if whole else table

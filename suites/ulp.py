@@ -96,14 +96,15 @@ def judge(x: Array, got: Array, reference: Reference, promise: float) -> Judgeme
         mismatch = _settle_non_finite(error, got, value, promise)
         inexact = np.flatnonzero(got != rounded)
         wrong = np.count_nonzero(~(np.isnan(got[inexact]) & np.isnan(rounded[inexact])))
-        zero = np.flatnonzero(got == 0)
+        exists = value != 0
+        zero = np.flatnonzero((got == 0) & (exists | (x == 0)))
         flushed = zero[(np.abs(value[zero]) < tiny) & (error[zero] > max(promise, 0.5))]
         absolute = NOWHERE
         if reference.near is not None and (near := np.flatnonzero(reference.near)).size:
             absolute = _largest(np.abs(got[near].astype(np.float64) - value[near]), x[near])
             error[near] = 0
-        small = np.flatnonzero((units == units.dtype.type(np.finfo(dtype).smallest_subnormal)) | (np.abs(x) < tiny))
-        small = small[value[small] != 0]
+        subnormal = (units == float(np.finfo(dtype).smallest_subnormal)) | (np.abs(x) < tiny)
+        small = np.flatnonzero(subnormal & exists)
     return {
         "points": (float(x.size), np.nan),
         "correctly_rounded": (float(x.size - wrong), np.nan),
@@ -145,7 +146,7 @@ def _settle_non_finite(error: Array, got: Array, value: Array, promise: float) -
 
 
 def _wrong_sign(x: Array, got: Array, reference: Reference, zero: Array) -> Array:
-    """Which of the results that are 0 lack the sign of a value too small, or of slope times x where x is 0.
+    """Which of the results that are 0, of a value too small or of x = 0, lack its sign or that of slope times x.
 
     Only of functions whose slope is known: zeros of derivatives are slopes of 0 from either side.
     """
@@ -153,7 +154,7 @@ def _wrong_sign(x: Array, got: Array, reference: Reference, zero: Array) -> Arra
         return np.zeros(zero.size, bool)
     value, slope, x, got = reference.value[zero], reference.slope[zero], x[zero], got[zero]
     expected = np.where(value != 0, value < 0, np.signbit(x) != (slope < 0))
-    return ((value != 0) | (x == 0)) & (np.signbit(got) != expected)
+    return np.signbit(got) != expected
 
 
 def _breaks(x: Array, got: Array, reference: Reference) -> Array:
