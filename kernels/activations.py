@@ -1,10 +1,10 @@
 """The ACTIVATIONS table: one row per activation, its scalar functions beside what is promised of them.
 
-The scalar functions f(x, a) and df(x, y, a), y = f(x, a), live in piecewise, smooth and gated. To add an
+The scalar functions f(x, a) and df(x, y, a), y = f(x, a), live in piecewise, smooth, gated and mish. To add an
 activation: two such functions, their float64 references, and one row here.
 """
 
-from kernels import gated, piecewise, smooth
+from kernels import gated, mish, piecewise, smooth
 from kernels import reference_activations as reference
 from kernels.elementwise import Activation
 
@@ -145,8 +145,8 @@ _ROWS = [
     ),
     Activation(
         name="mish",
-        f=gated.mish,
-        df=gated.mish_derivative,
+        f=mish.mish,
+        df=mish.mish_derivative,
         reference=reference.mish,
         reference_derivative=reference.mish_derivative,
         derivative_zero=-1.1924055320222894,

@@ -1,21 +1,18 @@
-"""Activations x * gate(x), each with its derivative: swish, both gelu, mish.
+"""Activations x * gate(x), each with its derivative: swish and both gelu.
 
-gate(x) + gate(-x) = 1 for all but mish, so f'(x) + f'(-x) = 1: both sides come from the negative one,
-where f and f' fade away like E = e^-|z| and keep their relative accuracy. There E is kept scaled
-(vecmath.exp_parts) until x has multiplied it, since E alone may round to a subnormal number.
+gate(x) + gate(-x) = 1, so f'(x) + f'(-x) = 1: most take both sides from the negative one, where f and f'
+fade away like E = e^-|z| and keep their relative accuracy. There E is kept scaled (vecmath.exp_parts)
+until x has multiplied it, since E alone may round to a subnormal number.
 """
 
-from kernels.intrinsics import copysign, fma, pick
+from kernels.intrinsics import copysign, fma, horner, pick, shift_into_exponent
 from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
 from kernels.vecmath import (
-    EXACT,
-    add_smaller,
     exp_parts,
     exp_parts_of_cut,
     join,
     minus_unscaled,
-    quotient,
     reciprocal,
     unscale,
     vanishes,
@@ -25,6 +22,28 @@ _GELU_TANH = (1.5957691669464111, 1.5957691216057308)  # 2 sqrt(2 / pi)
 _D_GELU_TANH = (-4.534068054340423e-08, -9.96930880911092e-17)
 _CUBIC = (0.044714998453855515, 0.044715)
 _D_CUBIC = (1.5461444347053543e-09, 2.1960211427085595e-18)
+_TINY = 2.0**-60  # lost beside 1, though not in two parts
+# The same for gelu_tanh in base 2, -t / x = A + B x^2; A is so short that A + k is exact.
+_EXPONENT = (2.3022079467773438, 2.302208198144328)
+_D_EXPONENT = (2.513669699055754e-07, -2.977296208542741e-15)
+_EXPONENT_CUBIC = (0.10294324159622192, 0.1029432395800235)
+_D_EXPONENT_CUBIC = (-2.016198541454628e-09, -5.978177400718744e-18)
+_GELU_TANH_LEAST = (-10.9, -22.0)  # x / 2^t vanishes before
+_DOWN = (2.0**-32, 2.0**-512)
+_DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 32, 1.5 * 2.0**52 + 1023 - 512)
+# (2^f - 1) / f - _LN2 in f on |f| <= 1/2; relative errors of 2^f 2^-27.4 and 2^-61.6.
+_LN2 = (0.6931471824645996, 0.6931471805599453)
+_EXP2 = (
+    (
+        -1.904654299957768e-09, 0.24022658169269562, 0.05550361797213554, 0.009617211297154427, 0.00133903743699193,
+        0.0001568986044730991,
+    ),
+    (
+        2.3190468138462996e-17, 0.24022650695910075, 0.05550410866482164, 0.009618129107626754, 0.0013333558146401455,
+        0.00015403530396152271, 1.525273384735699e-05, 1.3215484775625652e-06, 1.0178054452529026e-07,
+        7.05558781798783e-09, 4.456233082608098e-10, 2.4843231939600632e-11,
+    ),
+)  # fmt: skip
 _GELU_MOST = (16.25, 46.0)  # e^(-x^2/2) vanishes before
 _LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
 _DEEP = (-40.0, -350.0)
@@ -69,9 +88,21 @@ def swish_derivative_by_a(x, y, a):
 
 @scalar
 def gelu_tanh(x, a):
-    """x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) (Hendrycks & Gimpel 2016, the tanh approximation)."""
-    z, dz, _, _ = _cubic(x)
-    return _gate(x, z, dz, x < 0)
+    """x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) (Hendrycks & Gimpel 2016, the tanh approximation).
+
+    x / (1 + 2^t), t = x k; from 8 on it is x. 2^t = (1 + p) scale and 1 are divided by a power of two, because
+    2^t exceeds the largest number before x / 2^t is 0.
+    """
+    T = type(x)
+    least, shifter, one = pick(x, _GELU_TANH_LEAST), pick(x, _DOWN_SHIFTER), pick(x, _DOWN)
+    z = least if x < least else T(8) if x > T(8) else x
+    k, dk = _exponent_slope(z)
+    shifted = fma(z, k, shifter)
+    f = fma(z, dk, fma(z, k, shifter - shifted))
+    p = fma(f, pick(x, _LN2), f * horner(f, _EXP2))
+    scale = shift_into_exponent(shifted)
+    # scale + one first would lose the one where scale is 2^24 and p < 0
+    return x if x > T(8) else z / (fma(scale, p, one) + scale) * one
 
 
 @scalar
@@ -82,71 +113,22 @@ def gelu_tanh_derivative(x, y, a):
 
 @scalar
 def gelu(x, a):
-    """x Phi(x) (Hendrycks & Gimpel 2016), Phi(-|x|) = e^(-x^2/2) times a polynomial."""
+    """x Phi(x) (Hendrycks & Gimpel 2016) = max(x, 0) - |x| Phi(-|x|); the latter fades away like e^(-x^2/2)."""
     T = type(x)
-    most = pick(x, _GELU_MOST)
-    magnitude = most if abs(x) > most else abs(x)
+    magnitude = _cut_for_gelu(x)
     p, scale = exp_parts_of_cut(*_minus_half_square(magnitude))
-    t = gelu_tail(magnitude)
-    return minus_unscaled(T(0) if x < 0 else x, fma(p, t, t) * scale)
+    t, dt = gelu_tail(magnitude)
+    return minus_unscaled(T(0) if x < 0 else x, (fma(p, t, dt) + t) * scale)
 
 
 @scalar
 def gelu_derivative(x, y, a):
     T = type(x)
-    z, dz = _minus_half_square(x)
-    p, scale = exp_parts(z, dz)
-    slope = gelu_slope(T(0) if vanishes(z) else abs(x))
+    magnitude = _cut_for_gelu(x)
+    p, scale = exp_parts_of_cut(*_minus_half_square(magnitude))
+    slope = gelu_slope(magnitude)
     slope = unscale(fma(p, slope, slope) * scale)
     return slope if x < 0 else T(1) - slope
-
-
-@scalar
-def mish(x, a):
-    """x tanh(softplus(x)) (Misra 2019) = x E (2 + E) / (2 + E (2 + E)), or x (1 + 2 E) / (1 + 2 E + 2 E^2)."""
-    T = type(x)
-    z = -abs(x)
-    p, normal, scale, factor = _scaled_exp(z, T(EXACT))
-    negative = x < 0
-    t, dt, d, dd = _mish_denominator(*join(p, normal), negative)
-    n, dn = join(p, scale)
-    dn = fma(n, t, -(n * t)) + fma(n, dt, dn * t) if negative else dt
-    n = n * t if negative else t
-    q, dq = quotient(n, dn, d, dd)
-    return _times(x, z, q, dq, factor, negative)
-
-
-@scalar
-def mish_derivative(x, y, a):
-    """E G / (2 + 2 E + E^2)^2, or H / (1 + 2 E + 2 E^2)^2, with polynomials G and H in E, reverses of each other."""
-    T = type(x)
-    z = -abs(x)
-    p, normal, scale, factor = _scaled_exp(z, T(EXACT))
-    negative = x < 0
-    E, dE = join(p, normal)
-    _, _, d, dd = _mish_denominator(E, dE, negative)
-    w = reciprocal(d)
-    error = fma(-w, d, T(1)) - w * dd
-    square = w * w
-    square = fma(square + square, error, square)
-    point = T(0) if vanishes(z) else x
-    c0 = fma(T(4), point, T(4))
-    c1 = fma(T(4), point, T(6))
-    G = fma(fma(E + T(4), E, c1), E, fma(c1, dE, c0))
-    H = fma(fma(fma(c0, E, c1), E, T(4)), E, T(1))
-    G = G * square
-    return (fma(p, G, G) * scale) * factor if negative else H * square
-
-
-@scalar
-def _mish_denominator(E, dE, negative):
-    """(t, dt, d, dd): 2 + E and 2 + E t, or 1 + 2 E and t + 2 E^2."""
-    T = type(E)
-    t, dt = add_smaller(T(2), E, dE) if negative else add_smaller(T(1), T(2) * E, T(2) * dE)
-    factor = t if negative else T(2) * E
-    product = factor * E
-    d, dd = add_smaller(T(2) if negative else t, product, (T(0) if negative else dt))
-    return t, dt, d, dd + fma(factor, E, -product)
 
 
 @scalar
@@ -167,29 +149,6 @@ def _inverse_square(p, scale):
     error = fma(-part, p, (one - w) - part)
     square = w * w
     return fma(square + square, error, square)
-
-
-@scalar
-def _gate(x, z, dz, negative):
-    """x E / (1 + E), or x / (1 + E), E = e^(z + dz)."""
-    T = type(x)
-    p, normal, scale, factor = _scaled_exp(z, dz)
-    E, dE = join(p, normal)
-    n, dn = join(p, scale)
-    y = reciprocal(T(1) + E)
-    n, dn = (n, dn) if negative else (T(1), T(0))
-    q = n * y
-    dq = (fma(-q, E, n - q) + fma(-q, dE, dn)) * y
-    return _times(x, z, q, dq, factor, negative)
-
-
-@scalar
-def _times(x, z, q, dq, factor, negative):
-    """x * (q + dq) for a gate that is 1 or, if negative, n * factor, and 1 or 0 where e^z vanishes."""
-    T = type(x)
-    finite = T(0) if vanishes(z) else x
-    product = copysign(fma(finite, q, finite * dq), x)  # -0 q - 0 dq would be +0 for dq < 0
-    return product * factor if negative else x if vanishes(z) else product
 
 
 @scalar
@@ -214,11 +173,29 @@ def _minus_abs(x, a):
 
 
 @scalar
+def _cut_for_gelu(x):
+    """|x|, or where e^(-x^2/2) vanishes a number where it does."""
+    most = pick(x, _GELU_MOST)
+    return most if abs(x) > most else abs(x)
+
+
+@scalar
 def _minus_half_square(x):
-    """(z, dz), z + dz = -x^2 / 2."""
+    """(z, dz), z + dz = -x^2 / 2; z is at least _TINY, so that neither part is a subnormal number, which is slow."""
     half = type(x)(-0.5) * x
-    z = half * x
+    z = fma(half, x, type(x)(-_TINY))
     return z, fma(half, x, -z)
+
+
+@scalar
+def _exponent_slope(x):
+    """(k, dk), e^(x (k + dk)) = e^(-2 sqrt(2 / pi) (x + 0.044715 x^3)) in base 2: k + dk = -(A + B x^2)."""
+    A, B = pick(x, _EXPONENT), pick(x, _EXPONENT_CUBIC)
+    square = fma(x, x, type(x)(_TINY))
+    d_square = fma(x, x, -square)
+    k = fma(-B, square, -A)
+    d_constants = fma(-pick(x, _D_EXPONENT_CUBIC), square, -pick(x, _D_EXPONENT))
+    return k, fma(-B, d_square, d_constants) + fma(-B, square, -A - k)
 
 
 @scalar
@@ -228,7 +205,7 @@ def _cubic(x):
     magnitude = abs(x)
     linear = pick(x, _GELU_TANH) * magnitude
     d_linear = fma(pick(x, _GELU_TANH), magnitude, -linear) + pick(x, _D_GELU_TANH) * magnitude
-    square = magnitude * magnitude
+    square = fma(magnitude, magnitude, T(_TINY))
     d_square = fma(magnitude, magnitude, -square)
     cubic, d_cubic = pick(x, _CUBIC), pick(x, _D_CUBIC)
     rise = cubic * square

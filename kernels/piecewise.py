@@ -101,5 +101,7 @@ def hardswish(x, a):
 
 @scalar
 def hardswish_derivative(x, y, a):
+    """(2 x + 3) / 6 between 0 and 1."""
     T = type(x)
-    return T(0) if x <= -3 else T(1) if x >= 3 else fma(T(2), x, T(3)) * pick(x, _SIXTH)
+    s = fma(T(2), x, T(3))
+    return T(0) if x <= -3 else T(1) if x >= 3 else fma(s, pick(x, _SIXTH), s * pick(x, _D_SIXTH))

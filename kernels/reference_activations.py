@@ -8,12 +8,18 @@ in the rows of kernels/activations.py.
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 Array = np.ndarray[Any, Any]
 
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def _special() -> Any:
+    """scipy.special, imported where it is used: that takes longer than importing all of kernels."""
+    from scipy import special
+
+    return special
 
 
 def _times(x: Array, factor: Array) -> Array:
@@ -91,12 +97,12 @@ def celu_derivative(x: Array, a: Any) -> Array:
 
 
 def gelu(x: Array, a: Any = None) -> Array:
-    return _times(x, 0.5 * special.erfc(-x / np.sqrt(2.0)))
+    return _times(x, 0.5 * _special().erfc(-x / np.sqrt(2.0)))
 
 
 def gelu_derivative(x: Array, a: Any = None) -> Array:
     density = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
-    return 0.5 * special.erfc(-x / np.sqrt(2.0)) + _times(x, density)
+    return 0.5 * _special().erfc(-x / np.sqrt(2.0)) + _times(x, density)
 
 
 def _gelu_tanh_slope(x: Array) -> tuple[Array, Array]:
@@ -184,7 +190,7 @@ def relu6_derivative(x: Array, a: Any = None) -> Array:
 
 
 def erf(x: Array, a: Any = None) -> Array:
-    return special.erf(x)
+    return _special().erf(x)
 
 
 def erf_derivative(x: Array, a: Any = None) -> Array:

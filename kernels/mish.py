@@ -1,0 +1,59 @@
+"""mish and its derivative: fractions of polynomials in E = e^x, one exponential and one division for both signs.
+
+E overflows beyond x = 88, but from 20 on mish(x) = x. Below 0 the fractions fade away like E and keep
+their relative accuracy; E is kept scaled (vecmath.exp_parts) until x has multiplied it.
+"""
+
+from kernels.intrinsics import copysign, fma
+from kernels.jit import scalar
+from kernels.vecmath import EXACT, cut, exp_parts_of_cut, unscale
+
+
+@scalar
+def mish(x, a):
+    """x tanh(softplus(x)) (Misra 2019) = x (1 - 2 / D), D = (1 + E)^2 + 1, E = e^x.
+
+    Far below 0 that cancels; there it is x E (1 - E (1 + E) / D), with E = (1 + p) scale rounded at the very end.
+    """
+    T = type(x)
+    z, p, scale = _exp(x)
+    normal = unscale(scale)
+    E = fma(normal, p, normal)
+    twice = fma(T(2), normal, T(2))
+    # D in terms of p: the summands without p are exact, and E is rounded nowhere
+    D = fma(p, normal * fma(normal, p, twice), fma(normal, normal, twice))
+    negative = x < T(-0.42)
+    part = (E * (E + T(1)) if negative else T(2)) / D
+    low = z * scale
+    return unscale(fma(low, fma(-part, T(1) + p, p), low)) if negative else copysign(fma(-z, part, x), x)
+
+
+@scalar
+def mish_derivative(x, y, a):
+    """1 + (4 x E (1 + E) - 2 D) / D^2, or E G / D^2, G = 4 + 4 x + E (6 + 4 x + E (4 + E)), E and D as in mish.
+
+    G keeps its relative accuracy around its zero: what is subtracted there is exact, or small beside it.
+    G' (E) dE makes up for the rounding of E, with 1.5 times the factor of G's last step for G'.
+    """
+    T = type(x)
+    z, p, scale = _exp(x)
+    normal = unscale(scale)
+    E = fma(normal, p, normal)
+    dE = fma(normal, p, normal - E)
+    two = E + T(2)
+    D = fma(E, two, T(2))
+    square = fma(D, D, (D + D) * fma(E, two, T(2) - D))
+    four = T(4) * z
+    rise = fma(E, E + T(4), four + T(6))
+    G = fma(E, rise, fma(rise, T(1.5) * dE, four + T(4)))
+    negative = x < T(-0.1)
+    slope = (fma(p, G, G) if negative else fma(four, fma(E, E, E), T(-2) * D)) / square
+    return unscale(slope * scale) if negative else T(1) + slope
+
+
+@scalar
+def _exp(x):
+    """(z, p, scale), e^z = (1 + p) * scale * UNSCALE, z = x between where e^x vanishes and where mish(x) = x."""
+    z = -cut(-x)
+    z = type(x)(20) if z > type(x)(20) else z
+    return z, *exp_parts_of_cut(z, type(x)(EXACT))
