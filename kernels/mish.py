@@ -6,7 +6,7 @@ their relative accuracy; E is kept scaled (vecmath.exp_parts) until x has multip
 
 from kernels.intrinsics import copysign, fma
 from kernels.jit import scalar
-from kernels.vecmath import EXACT, cut, exp_parts_of_cut, unscale
+from kernels.vecmath import EXACT, cut, exp_parts_of_cut, join, unscale
 
 
 @scalar
@@ -17,11 +17,7 @@ def mish(x, a):
     """
     T = type(x)
     z, p, scale = _exp(x)
-    normal = unscale(scale)
-    E = fma(normal, p, normal)
-    twice = fma(T(2), normal, T(2))
-    # D in terms of p: the summands without p are exact, and E is rounded nowhere
-    D = fma(p, normal * fma(normal, p, twice), fma(normal, normal, twice))
+    E, _, D, _ = _denominator(p, unscale(scale))
     negative = x < T(-0.42)
     part = (E * (E + T(1)) if negative else T(2)) / D
     low = z * scale
@@ -37,12 +33,8 @@ def mish_derivative(x, y, a):
     """
     T = type(x)
     z, p, scale = _exp(x)
-    normal = unscale(scale)
-    E = fma(normal, p, normal)
-    dE = fma(normal, p, normal - E)
-    two = E + T(2)
-    D = fma(E, two, T(2))
-    square = fma(D, D, (D + D) * fma(E, two, T(2) - D))
+    E, dE, D, dD = _denominator(p, unscale(scale))
+    square = fma(D, D, (D + D) * dD)
     four = T(4) * z
     rise = fma(E, E + T(4), four + T(6))
     G = fma(E, rise, fma(rise, T(1.5) * dE, four + T(4)))
@@ -57,3 +49,14 @@ def _exp(x):
     z = -cut(-x)
     z = type(x)(20) if z > type(x)(20) else z
     return z, *exp_parts_of_cut(z, type(x)(EXACT))
+
+
+@scalar
+def _denominator(p, scale):
+    """(E, dE, D, dD), E + dE = (1 + p) * scale, D + dD = E^2 + 2 E + 2: the summands of D without p are exact."""
+    T = type(p)
+    E, dE = join(p, scale)
+    twice = fma(T(2), scale, T(2))
+    rest, slope = fma(scale, scale, twice), scale * fma(scale, p, twice)
+    D = fma(p, slope, rest)
+    return E, dE, D, fma(p, slope, rest - D)

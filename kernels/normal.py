@@ -42,7 +42,8 @@ _SLOPE = (
 )  # fmt: skip
 _ZERO = (0.7517915368080139, 0.7517915246935645)
 _D_ZERO = (-1.211444945855772e-08, -1.4956759177009883e-17)
-_FOURTH_ROOT_OF_HALF = (0.5**0.25, 0.5**0.25)
+_ROOT = (0.8409, 0.8409)
+_SLOPE_OF_ROOT = (-1.051, -1.261)
 
 
 @scalar
@@ -62,11 +63,11 @@ def gelu_tail(x):
     """(t, dt), t + dt = x Phi(-x) e^(x^2/2) for x >= 0.
 
     dt is what three roundings left: those of t = part * h, of h, and of part = x / (x + c). The last
-    enters u too: an error e / (x + c) of part moves t by e t'(x) / (1 - part), and (1 - part)^4 / 2 is
-    within a third of that quotient as long as it matters.
+    enters u too: an error e / (x + c) of part moves t by e t'(x) / (1 - part). The fourth power of a line
+    in part comes close to that quotient, from 1/2 at 0 on as long as it matters.
     """
     T = type(x)
-    c, centre, root = pick(x, _C), pick(x, _CENTRE), pick(x, _FOURTH_ROOT_OF_HALF)
+    c, centre = pick(x, _C), pick(x, _CENTRE)
     d = x + c
     part = x / d
     u = fma(T(2), part, T(-1))
@@ -74,8 +75,8 @@ def gelu_tail(x):
     h = fma(bend, u, centre)
     t = part * h
     e = fma(-part, x - (d - c), fma(-part, d, x))
-    square = fma(-root, part, root)
-    square = square * square
+    root = fma(pick(x, _SLOPE_OF_ROOT), part, pick(x, _ROOT))
+    square = root * root
     dt = fma(part, fma(bend, u, centre - h), fma(part, h, -t))
     return t, fma(e * square, square, dt)
 
