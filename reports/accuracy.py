@@ -16,6 +16,10 @@ from suites.results import write_whole
 
 # What fits a terminal; the other formats have all.
 SHOWN = ["name", "direction", "a", "dtype", "by", "largest_ulp", "promised_ulp", "at", "correctly_rounded", "verdict"]
+SHORT = {
+    "largest_ulp": "ulp", "promised_ulp": "promised", "correctly_rounded": "right", "monotonicity_breaks": "steps back",
+    "non_finite_mismatches": "not finite", "sign_of_zero_mismatches": "zero sign", "flushed_subnormals": "flushed",
+}  # fmt: skip
 # Counts and further errors, where a run has any.
 DETAILS = ["subnormal_ulp", "largest_absolute", "monotonicity_breaks", "non_finite_mismatches"]
 DETAILS += ["sign_of_zero_mismatches", "flushed_subnormals"]
@@ -43,8 +47,8 @@ largest one.
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of a certificate that fit a terminal, counts only where there are any."""
-    return table[[*SHOWN, *(name for name in DETAILS[2:] if table[name].any())]]
+    """The columns of a certificate that fit a terminal under short names, counts only where there are any."""
+    return table[[*SHOWN, *(name for name in DETAILS[2:] if table[name].any())]].rename(columns=SHORT)
 
 
 def beside(table: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +77,8 @@ def peers(table: pd.DataFrame) -> list[str]:
 def finding(table: pd.DataFrame) -> str:
     """The verdict of a certificate in sentences."""
     failed = table[table.verdict == BROKEN]
-    where = listed([f"{row.direction.replace('_', ' ')} of {row.name} in {row.dtype}" for row in failed.itertuples()])
+    broken = [f"{row.direction.replace('_', ' ')} of {row.name} in {row.dtype}" for row in failed.itertuples()]
+    where = listed([*dict.fromkeys(broken)])
     kept = f"{len(table) - len(failed)} of {several(len(table), 'promise')} of accuracy are kept"
     text = kept + (f"; broken: {where}." if where else ".")
     worst = table[table.dtype == "float32"].groupby("direction", sort=False).largest_ulp.max()
