@@ -5,7 +5,7 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 
-from kernels import jit
+from kernels.blas import set_threads
 
 
 def workers(count: int | None = None) -> ProcessPoolExecutor:
@@ -19,4 +19,4 @@ def workers(count: int | None = None) -> ProcessPoolExecutor:
 
 def _prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    jit.set_num_threads(1)
+    set_threads(1)
