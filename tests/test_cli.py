@@ -128,7 +128,7 @@ def test_certify_exits_with_1_where_a_promise_is_broken(monkeypatch, capsys):
     assert set(table.broken_by.dropna()) == {"largest_ulp at 2.0"}
 
 
-def test_an_interrupted_certification_is_resumed(tmp_path):
+def test_an_interrupted_certification_keeps_the_cells_it_finished(tmp_path):
     certify = ("certify", "identity", "relu", "--exhaustive", "--dtype", "float32", "--out", "run")
     process = start(tmp_path, *certify)
     cells = tmp_path / "run" / "cells" / "accuracy"
