@@ -38,7 +38,7 @@ PARAMETERS |= {"swish": (0.5, -1.5)}
 
 COUNT = 2**22  # float32 of a sample
 COUNT_FLOAT64 = 2**13  # of which mpmath computes some ten thousand per second
-CHUNK = 2**16  # numbers at once, so that temporaries stay in the cache
+CHUNK = 2**15  # numbers at once, so that temporaries stay in the cache
 SLICE = 2**26  # bit patterns of a cell of all of them: a second or two
 
 

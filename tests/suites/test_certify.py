@@ -107,7 +107,7 @@ def test_a_fault_in_float64_is_found(monkeypatch, name, direction):
 
 
 @pytest.mark.parametrize("first", [0x3F000000, 0xBF000000])
-@pytest.mark.parametrize("place", [0, 1, 2**16 - 1, 2**16, 2**17 - 1])
+@pytest.mark.parametrize("place", [0, 1, certify.CHUNK - 1, certify.CHUNK, 2**17 - 1])
 def test_all_patterns_of_a_range_are_tested_once(monkeypatch, first, place):
     """A fault at a single one of them is found, wherever it lies in the pieces that are judged at once."""
     edge = np.array(first + place, np.uint32).view(np.float32)
