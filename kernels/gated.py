@@ -10,7 +10,6 @@ from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
 from kernels.vecmath import (
     exp_parts,
-    exp_parts_of_cut,
     join,
     minus_unscaled,
     reciprocal,
@@ -22,13 +21,17 @@ _GELU_TANH = (1.5957691669464111, 1.5957691216057308)  # 2 sqrt(2 / pi)
 _D_GELU_TANH = (-4.534068054340423e-08, -9.96930880911092e-17)
 _CUBIC = (0.044714998453855515, 0.044715)
 _D_CUBIC = (1.5461444347053543e-09, 2.1960211427085595e-18)
-_TINY = 2.0**-60  # lost beside 1, though not in two parts
+# Lost beside 1. Exponents of this size at least have no parts that are subnormal numbers, which are slow.
+_TINY = 2.0**-40
 # The same for gelu_tanh in base 2, -t / x = A + B x^2; A is so short that A + k is exact.
 _EXPONENT = (2.3022079467773438, 2.302208198144328)
 _D_EXPONENT = (2.513669699055754e-07, -2.977296208542741e-15)
 _EXPONENT_CUBIC = (0.10294324159622192, 0.1029432395800235)
 _D_EXPONENT_CUBIC = (-2.016198541454628e-09, -5.978177400718744e-18)
 _GELU_TANH_LEAST = (-10.9, -22.0)  # x / 2^t vanishes before
+_HALF_LOG2_E = (0.7213475108146667, 0.7213475204444817)
+_D_HALF_LOG2_E = (9.629815167500055e-09, 1.0177636870465517e-17)
+_UP_SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
 _DOWN = (2.0**-32, 2.0**-512)
 _DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 32, 1.5 * 2.0**52 + 1023 - 512)
 # (2^f - 1) / f - _LN2 in f on |f| <= 1/2; relative errors of 2^f 2^-27.4 and 2^-61.6.
@@ -90,17 +93,13 @@ def swish_derivative_by_a(x, y, a):
 def gelu_tanh(x, a):
     """x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) (Hendrycks & Gimpel 2016, the tanh approximation).
 
-    x / (1 + 2^t), t = x k; from 8 on it is x. 2^t = (1 + p) scale and 1 are divided by a power of two, because
-    2^t exceeds the largest number before x / 2^t is 0.
+    x / (1 + 2^(x k)); from 8 on it is x. 2^(x k) = (1 + p) scale and 1 come times a small power of two, because
+    2^(x k) exceeds the largest number before x / 2^(x k) is 0.
     """
     T = type(x)
-    least, shifter, one = pick(x, _GELU_TANH_LEAST), pick(x, _DOWN_SHIFTER), pick(x, _DOWN)
+    least, one = pick(x, _GELU_TANH_LEAST), pick(x, _DOWN)
     z = least if x < least else T(8) if x > T(8) else x
-    k, dk = _exponent_slope(z)
-    shifted = fma(z, k, shifter)
-    f = fma(z, dk, fma(z, k, shifter - shifted))
-    p = fma(f, pick(x, _LN2), f * horner(f, _EXP2))
-    scale = shift_into_exponent(shifted)
+    p, scale = _exp2(z, *_tanh_exponent(z), pick(x, _DOWN_SHIFTER))
     # scale + one first would lose the one where scale is 2^24 and p < 0
     return x if x > T(8) else z / (fma(scale, p, one) + scale) * one
 
@@ -115,8 +114,7 @@ def gelu_tanh_derivative(x, y, a):
 def gelu(x, a):
     """x Phi(x) (Hendrycks & Gimpel 2016) = max(x, 0) - |x| Phi(-|x|); the latter fades away like e^(-x^2/2)."""
     T = type(x)
-    magnitude = _cut_for_gelu(x)
-    p, scale = exp_parts_of_cut(*_minus_half_square(magnitude))
+    magnitude, p, scale = _normal_decay(x)
     t, dt = gelu_tail(magnitude)
     return minus_unscaled(T(0) if x < 0 else x, (fma(p, t, dt) + t) * scale)
 
@@ -124,8 +122,7 @@ def gelu(x, a):
 @scalar
 def gelu_derivative(x, y, a):
     T = type(x)
-    magnitude = _cut_for_gelu(x)
-    p, scale = exp_parts_of_cut(*_minus_half_square(magnitude))
+    magnitude, p, scale = _normal_decay(x)
     slope = gelu_slope(magnitude)
     slope = unscale(fma(p, slope, slope) * scale)
     return slope if x < 0 else T(1) - slope
@@ -173,29 +170,34 @@ def _minus_abs(x, a):
 
 
 @scalar
-def _cut_for_gelu(x):
-    """|x|, or where e^(-x^2/2) vanishes a number where it does."""
+def _normal_decay(x):
+    """(magnitude, p, scale), e^(-magnitude^2/2) = (1 + p) * scale * UNSCALE, magnitude = |x| or where that vanishes."""
+    T = type(x)
     most = pick(x, _GELU_MOST)
-    return most if abs(x) > most else abs(x)
+    magnitude = most if abs(x) > most else abs(x)
+    z = T(_TINY) if magnitude < T(_TINY) else magnitude
+    k = -pick(x, _HALF_LOG2_E) * z
+    dk = fma(-pick(x, _D_HALF_LOG2_E), z, fma(-pick(x, _HALF_LOG2_E), z, -k))
+    return magnitude, *_exp2(z, k, dk, pick(x, _UP_SHIFTER))
 
 
 @scalar
-def _minus_half_square(x):
-    """(z, dz), z + dz = -x^2 / 2; z is at least _TINY, so that neither part is a subnormal number, which is slow."""
-    half = type(x)(-0.5) * x
-    z = fma(half, x, type(x)(-_TINY))
-    return z, fma(half, x, -z)
-
-
-@scalar
-def _exponent_slope(x):
-    """(k, dk), e^(x (k + dk)) = e^(-2 sqrt(2 / pi) (x + 0.044715 x^3)) in base 2: k + dk = -(A + B x^2)."""
+def _tanh_exponent(x):
+    """(k, dk), 2^(x (k + dk)) = e^(-2 sqrt(2 / pi) (x + 0.044715 x^3)), k + dk = -(A + B x^2)."""
     A, B = pick(x, _EXPONENT), pick(x, _EXPONENT_CUBIC)
     square = fma(x, x, type(x)(_TINY))
     d_square = fma(x, x, -square)
     k = fma(-B, square, -A)
     d_constants = fma(-pick(x, _D_EXPONENT_CUBIC), square, -pick(x, _D_EXPONENT))
     return k, fma(-B, d_square, d_constants) + fma(-B, square, -A - k)
+
+
+@scalar
+def _exp2(x, k, dk, shifter):
+    """(p, scale), 2^(x (k + dk)) = (1 + p) * scale, times the power of two that the shifter adds to scale."""
+    shifted = fma(x, k, shifter)
+    f = fma(x, dk, fma(x, k, shifter - shifted))
+    return fma(f, pick(x, _LN2), f * horner(f, _EXP2)), shift_into_exponent(shifted)
 
 
 @scalar
