@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from kernels import normal, vecmath
+from kernels import vecmath
 from kernels.intrinsics import pick
 
 
@@ -94,14 +94,3 @@ def test_log1p_in_two_parts(dtype, rng):
     for t in np.append(rng.uniform(0, 1, 60), [1.0, 1e-10]).astype(dtype):
         parts = vecmath.log1p_parts(t, dtype.type(0))
         assert error(parts, mpmath.log1p(mpmath.mpf(float(t)))) < 0.25 * eps(dtype)
-
-
-def test_normal_tail_and_slope(dtype, rng):
-    top = pick(dtype.type(1), (14.0, 38.0))
-    for x in np.append(rng.uniform(0, top, 60), [0.0, 0.7517, 0.7519]).astype(dtype):
-        v = mpmath.mpf(float(x))
-        scaled = mpmath.exp(v * v / 2)
-        tail = mpmath.ncdf(-v) * scaled
-        assert error([normal.normal_tail(x)], tail) < 3 * eps(dtype)
-        assert x == 0 or error([normal.gelu_tail(x)], v * tail) < 3.5 * eps(dtype)
-        assert error([normal.gelu_slope(x)], tail - v * mpmath.npdf(v) * scaled) < 3 * eps(dtype)
