@@ -17,29 +17,30 @@ from kernels.vecmath import (
     vanishes,
 )
 
-_GELU_TANH = (1.5957691669464111, 1.5957691216057308)  # 2 sqrt(2 / pi)
-_D_GELU_TANH = (-4.534068054340423e-08, -9.96930880911092e-17)
-_CUBIC = (0.044714998453855515, 0.044715)
-_D_CUBIC = (1.5461444347053543e-09, 2.1960211427085595e-18)
 # Lost beside 1. Exponents of this size at least have no parts that are subnormal numbers, which are slow.
 _TINY = 2.0**-40
-# The same for gelu_tanh in base 2, -t / x = A + B x^2; A is so short that A + k is exact.
+# 2 sqrt(2 / pi) (1 + 0.044715 x^2) / log(2) = _EXPONENT + _EXPONENT_CUBIC x^2.
 _EXPONENT = (2.3022079467773438, 2.302208198144328)
 _D_EXPONENT = (2.513669699055754e-07, -2.977296208542741e-15)
 _EXPONENT_CUBIC = (0.10294324159622192, 0.1029432395800235)
 _D_EXPONENT_CUBIC = (-2.016198541454628e-09, -5.978177400718744e-18)
+# 2 sqrt(2 / pi) (1 + 3 * 0.044715 x^2) = _GROWTH + _GROWTH_CUBIC x^2.
+_GROWTH = (1.5957698822021484, 1.595769121605727)
+_D_GROWTH = (-7.605964356116601e-07, 3.675065195634423e-15)
+_GROWTH_CUBIC = (0.21406444907188416, 0.21406444881780073)
+_D_GROWTH_CUBIC = (-2.540834209696641e-10, 1.2025242832367862e-17)
 _GELU_TANH_LEAST = (-10.9, -22.0)  # x / 2^t vanishes before
 _HALF_LOG2_E = (0.7213475108146667, 0.7213475204444817)
 _D_HALF_LOG2_E = (9.629815167500055e-09, 1.0177636870465517e-17)
 _UP_SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
 _DOWN = (2.0**-32, 2.0**-512)
 _DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 32, 1.5 * 2.0**52 + 1023 - 512)
-# (2^f - 1) / f - _LN2 in f on |f| <= 1/2; relative errors of 2^f 2^-27.4 and 2^-61.6.
+# (2^f - 1) / f - _LN2 in f on |f| <= 1/2; relative errors of 2^f 2^-32.9 and 2^-61.6.
 _LN2 = (0.6931471824645996, 0.6931471805599453)
 _EXP2 = (
     (
-        -1.904654299957768e-09, 0.24022658169269562, 0.05550361797213554, 0.009617211297154427, 0.00133903743699193,
-        0.0001568986044730991,
+        -1.904654299957768e-09, 0.24022650718688965, 0.055504109710454941, 0.0096180774271488190, 0.0013333405368030071,
+        0.00015456357505172491, 1.5322777471737936e-05,
     ),
     (
         2.3190468138462996e-17, 0.24022650695910075, 0.05550410866482164, 0.009618129107626754, 0.0013333558146401455,
@@ -93,21 +94,32 @@ def swish_derivative_by_a(x, y, a):
 def gelu_tanh(x, a):
     """x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) (Hendrycks & Gimpel 2016, the tanh approximation).
 
-    x / (1 + 2^(x k)); from 8 on it is x. 2^(x k) = (1 + p) scale and 1 come times a small power of two, because
-    2^(x k) exceeds the largest number before x / 2^(x k) is 0.
+    x / (1 + 2^(-x k)); from 8 on it is x. 2^(-x k) = (1 + p) scale and 1 come times a small power of two,
+    because 2^(-x k) exceeds the largest number before x / 2^(-x k) is 0.
     """
     T = type(x)
     least, one = pick(x, _GELU_TANH_LEAST), pick(x, _DOWN)
     z = least if x < least else T(8) if x > T(8) else x
-    p, scale = _exp2(z, *_tanh_exponent(z), pick(x, _DOWN_SHIFTER))
+    p, scale = _exp2(-z, *_tanh_exponent(z), pick(x, _DOWN_SHIFTER))
     # scale + one first would lose the one where scale is 2^24 and p < 0
     return x if x > T(8) else z / (fma(scale, p, one) + scale) * one
 
 
 @scalar
 def gelu_tanh_derivative(x, y, a):
-    z, dz, v, dv = _cubic(x)
-    return _gate_slope(z, dz, v, dv, x < 0)
+    """s = E (1 + E - v) / (1 + E)^2 or 1 - s, E = e^-|z|, v = x dz/dx; 1 + E - v crosses zero: its parts are exact."""
+    T = type(x)
+    most = -pick(x, _GELU_TANH_LEAST)
+    magnitude = most if abs(x) > most else abs(x)
+    p, scale = _exp2(-magnitude, *_tanh_exponent(magnitude), pick(x, _UP_SHIFTER))
+    normal = unscale(scale)
+    E, dE = join(p, normal)
+    k, dk = _even(magnitude, _GROWTH, _D_GROWTH, _GROWTH_CUBIC, _D_GROWTH_CUBIC)
+    v = magnitude * k
+    dv = fma(magnitude, dk, fma(magnitude, k, -v))
+    slope = (((T(1) - v) + E) + (dE - dv)) * _inverse_square(p, normal)
+    slope = unscale(fma(p, slope, slope) * scale)
+    return slope if x < 0 else T(1) - slope
 
 
 @scalar
@@ -149,19 +161,6 @@ def _inverse_square(p, scale):
 
 
 @scalar
-def _gate_slope(z, dz, v, dv, negative):
-    """s = E (1 + E - v) / (1 + E)^2 or 1 - s; 1 + E - v crosses zero, so its parts are added up exactly."""
-    T = type(z)
-    p, normal, scale, factor = _scaled_exp(z, dz)
-    E, dE = join(p, normal)
-    v = T(0) if vanishes(z) else v
-    dv = T(0) if vanishes(z) else dv
-    slope = (((T(1) - v) + E) + (dE - dv)) * _inverse_square(p, normal)
-    slope = (fma(p, slope, slope) * scale) * factor
-    return slope if negative else T(1) - slope
-
-
-@scalar
 def _minus_abs(x, a):
     """(z, dz), z + dz = -|a x|."""
     magnitude, slope = abs(x), -abs(a)
@@ -183,13 +182,18 @@ def _normal_decay(x):
 
 @scalar
 def _tanh_exponent(x):
-    """(k, dk), 2^(x (k + dk)) = e^(-2 sqrt(2 / pi) (x + 0.044715 x^3)), k + dk = -(A + B x^2)."""
-    A, B = pick(x, _EXPONENT), pick(x, _EXPONENT_CUBIC)
+    """(k, dk), 2^(x (k + dk)) = e^(2 sqrt(2 / pi) (x + 0.044715 x^3))."""
+    return _even(x, _EXPONENT, _D_EXPONENT, _EXPONENT_CUBIC, _D_EXPONENT_CUBIC)
+
+
+@scalar
+def _even(x, a, da, b, db):
+    """(k, dk), k + dk = a + da + (b + db) x^2, from pairs, a so short that a - k is exact."""
+    a, b = pick(x, a), pick(x, b)
     square = fma(x, x, type(x)(_TINY))
     d_square = fma(x, x, -square)
-    k = fma(-B, square, -A)
-    d_constants = fma(-pick(x, _D_EXPONENT_CUBIC), square, -pick(x, _D_EXPONENT))
-    return k, fma(-B, d_square, d_constants) + fma(-B, square, -A - k)
+    k = fma(b, square, a)
+    return k, fma(b, d_square, fma(pick(x, db), square, pick(x, da))) + fma(b, square, a - k)
 
 
 @scalar
@@ -198,29 +202,3 @@ def _exp2(x, k, dk, shifter):
     shifted = fma(x, k, shifter)
     f = fma(x, dk, fma(x, k, shifter - shifted))
     return fma(f, pick(x, _LN2), f * horner(f, _EXP2)), shift_into_exponent(shifted)
-
-
-@scalar
-def _cubic(x):
-    """(z, dz, v, dv): z + dz = -2 sqrt(2 / pi) |x + 0.044715 x^3|, v + dv its derivative times -x."""
-    T = type(x)
-    magnitude = abs(x)
-    linear = pick(x, _GELU_TANH) * magnitude
-    d_linear = fma(pick(x, _GELU_TANH), magnitude, -linear) + pick(x, _D_GELU_TANH) * magnitude
-    square = fma(magnitude, magnitude, T(_TINY))
-    d_square = fma(magnitude, magnitude, -square)
-    cubic, d_cubic = pick(x, _CUBIC), pick(x, _D_CUBIC)
-    rise = cubic * square
-    d_rise = fma(cubic, square, -rise) + fma(cubic, d_square, d_cubic * square)
-    z, dz = _product(-linear, -d_linear, rise, d_rise, T(1))
-    v, dv = _product(linear, d_linear, T(3) * rise, T(3) * d_rise, T(1))
-    return z, dz, v, dv
-
-
-@scalar
-def _product(x, dx, y, dy, c):
-    """(x + dx) * (c + y + dy) in two parts."""
-    s = c + y
-    ds = (y - (s - c) if y < c else c - (s - y)) + dy
-    p = x * s
-    return p, fma(x, s, -p) + fma(x, ds, dx * s)
