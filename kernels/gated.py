@@ -12,7 +12,6 @@ from kernels.vecmath import (
     exp_parts,
     join,
     minus_unscaled,
-    reciprocal,
     unscale,
     vanishes,
 )
@@ -86,7 +85,8 @@ def swish_derivative_by_a(x, y, a):
     z, dz = _minus_abs(x, a)
     p, normal, scale, factor = _scaled_exp(z, dz)
     root = type(x)(0) if vanishes(z) else x
-    square = _inverse_square(p, normal)
+    square, d_square = _inverse_square(p, normal)
+    square = square + d_square
     return (root * (root * (fma(p, square, square) * scale))) * factor
 
 
@@ -117,8 +117,11 @@ def gelu_tanh_derivative(x, y, a):
     k, dk = _even(magnitude, _GROWTH, _D_GROWTH, _GROWTH_CUBIC, _D_GROWTH_CUBIC)
     v = magnitude * k
     dv = fma(magnitude, dk, fma(magnitude, k, -v))
-    slope = (((T(1) - v) + E) + (dE - dv)) * _inverse_square(p, normal)
-    slope = unscale(fma(p, slope, slope) * scale)
+    rise = E + ((T(1) - v) + (dE - dv))
+    square, d_square = _inverse_square(p, normal)
+    slope = rise * square
+    rest = fma(rise, d_square, fma(rise, square, -slope))
+    slope = unscale((slope + fma(p, slope, rest)) * scale)
     return slope if x < 0 else T(1) - slope
 
 
@@ -151,13 +154,13 @@ def _scaled_exp(z, dz):
 
 @scalar
 def _inverse_square(p, scale):
-    """1 / (1 + E)^2, E = (1 + p) * scale."""
+    """(s, ds), s + ds = 1 / (1 + E)^2, E = (1 + p) * scale."""
     one = type(p)(1)
-    w = reciprocal(one + fma(scale, p, scale))
+    w = one / (one + fma(scale, p, scale))
     part = w * scale
     error = fma(-part, p, (one - w) - part)
     square = w * w
-    return fma(square + square, error, square)
+    return square, fma(square + square, error, fma(w, w, -square))
 
 
 @scalar
