@@ -115,7 +115,7 @@ _ROWS = [
         reference_derivative=reference.gelu_derivative,
         derivative_zero=-0.7517915246935646,
         joints=(0.0,),
-        ulp=2,
+        ulp=2.1,
         ulp_derivative=4,
         paper="Hendrycks & Gimpel 2016, arXiv 1606.08415, section 2",
     ),
