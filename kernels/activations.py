@@ -1,10 +1,10 @@
 """The ACTIVATIONS table: one row per activation, its scalar functions beside what is promised of them.
 
-The scalar functions f(x, a) and df(x, y, a), y = f(x, a), live in piecewise, smooth, gated and mish. To add an
+The scalar functions f(x, a) and df(x, y, a), y = f(x, a), live in piecewise, smooth, gated and swish. To add an
 activation: two such functions, their float64 references, and one row here.
 """
 
-from kernels import gated, mish, piecewise, smooth
+from kernels import gated, piecewise, smooth, swish
 from kernels import reference_activations as reference
 from kernels.elementwise import Activation
 
@@ -133,9 +133,9 @@ _ROWS = [
     ),
     Activation(
         name="swish",
-        f=gated.swish,
-        df=gated.swish_derivative,
-        df_da=gated.swish_derivative_by_a,
+        f=swish.swish,
+        df=swish.swish_derivative,
+        df_da=swish.swish_derivative_by_a,
         reference=reference.swish,
         reference_derivative=reference.swish_derivative,
         reference_df_da=reference.swish_df_da,

@@ -1,4 +1,4 @@
-"""Activations x * gate(x), each with its derivative: swish and both gelu.
+"""Activations x * gate(x), each with its derivative: both gelu, mish; swish is in swish.
 
 gate(x) + gate(-x) = 1, so f'(x) + f'(-x) = 1: most take both sides from the negative one, where f and f'
 fade away like E = e^-|z| and keep their relative accuracy. There E is kept scaled (vecmath.exp_parts)
@@ -48,46 +48,7 @@ _EXP2 = (
     ),
 )  # fmt: skip
 _GELU_MOST = (16.25, 46.0)  # e^(-x^2/2) vanishes before
-_LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
 _DEEP = (-40.0, -350.0)
-
-
-@scalar
-def swish(x, a):
-    """x sigmoid(a x); a = 1 is SiLU. x E / (1 + E) or x / (1 + E), E = e^-|a x|."""
-    T = type(x)
-    p, scale = exp_parts(*_minus_abs(x, a))
-    E = fma(scale, p, scale)
-    negative = a * x < 0
-    largest = pick(x, _LARGEST)
-    finite = copysign(largest if abs(x) > largest else abs(x), x)
-    quotient = (finite * E if negative else x) / (T(1) + unscale(E))
-    return unscale(quotient) if negative else quotient
-
-
-@scalar
-def swish_derivative(x, y, a):
-    """s = E (1 + E - v) / (1 + E)^2 or 1 - s, E = e^-v, v = |a x|."""
-    T = type(x)
-    z, dz = _minus_abs(x, a)
-    p, scale = exp_parts(z, dz)
-    E = fma(scale, p, scale)
-    normal = unscale(E)
-    w = T(1) / (T(1) + normal)
-    rise = T(0) if vanishes(z) else (T(1) + z) + normal
-    slope = unscale(rise * (w * w) * E)
-    return slope if a * x < 0 else T(1) - slope
-
-
-@scalar
-def swish_derivative_by_a(x, y, a):
-    """x^2 E / (1 + E)^2, E = e^-|a x|."""
-    z, dz = _minus_abs(x, a)
-    p, normal, scale, factor = _scaled_exp(z, dz)
-    root = type(x)(0) if vanishes(z) else x
-    square, d_square = _inverse_square(p, normal)
-    square = square + d_square
-    return (root * (root * (fma(p, square, square) * scale))) * factor
 
 
 @scalar
@@ -164,16 +125,16 @@ def _inverse_square(p, scale):
 
 
 @scalar
-def _minus_abs(x, a):
-    """(z, dz), z + dz = -|a x|."""
-    magnitude, slope = abs(x), -abs(a)
-    z = slope * magnitude
-    return z, fma(slope, magnitude, -z)
+def _minus_half_square(x):
+    """(z, dz), z + dz = -x^2 / 2."""
+    half = type(x)(-0.5) * x
+    z = half * x
+    return z, fma(half, x, -z)
 
 
 @scalar
-def _normal_decay(x):
-    """(magnitude, p, scale), e^(-magnitude^2/2) = (1 + p) * scale * UNSCALE, magnitude = |x| or where that vanishes."""
+def _cubic(x):
+    """(z, dz, v, dv): z + dz = -2 sqrt(2 / pi) |x + 0.044715 x^3|, v + dv its derivative times -x."""
     T = type(x)
     most = pick(x, _GELU_MOST)
     magnitude = most if abs(x) > most else abs(x)

@@ -1,69 +1,86 @@
 """Smooth activations that saturate, each with its derivative, right also where they are nearly flat.
 
-E stands for an exponential of a number that is not positive, so that nothing overflows; x + dx is one
-number in two parts. Derivatives never subtract from 1: y (1 - y) is 0 long before sigmoid' is.
+Exponentials are of a number whose sign is known, so that nothing overflows; x + dx is one number in two
+parts. Derivatives never subtract from 1 what is near it: y (1 - y) is 0 long before sigmoid' is.
 """
 
 from kernels.intrinsics import copysign, fma, horner, pick
 from kernels.jit import scalar
-from kernels.normal import normal_tail
 from kernels.vecmath import (
     EXACT,
-    add_smaller,
-    cut,
+    MOST,
     divide,
-    exp_nonpositive,
     exp_parts,
-    exp_parts_of_cut,
     expm1,
+    expm1_parts,
+    expm1_times,
     inverse,
-    log1p_parts,
-    one_minus_exp,
+    over_growth,
+    plain_exp_parts,
     unscale,
 )
 
-_LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
-_SELU_SCALE = (1.0507010221481323, 1.0507009873554805)
-_D_SELU_SCALE = (-3.479265231476347e-08, 3.9874847667154144e-17)
+_FLAT = (-40.0, -60.0)  # e^z - 1 is -1 from here on
+_SELU_SCALE = (1.0507009029388428, 1.0507009873554805)  # rounded down: inf times the rest is inf too
+_D_SELU_SCALE = (8.441663771738198e-08, 3.9874847667154144e-17)
 _SELU_SCALE_ALPHA = (1.7580993175506592, 1.7580993408473768)
 _D_SELU_SCALE_ALPHA = (2.3296717444054593e-08, 1.41535193800845e-17)
 _TWO_OVER_SQRT_PI = (1.128379225730896, 1.1283791670955126)
 _D_TWO_OVER_SQRT_PI = (-5.8635382771399236e-08, 1.533545961316588e-17)
-_SQRT_2 = (1.4142135623730951, 1.4142135623730951)
 
-# erf(x) / x = _ERF_CENTRE + v R(v), v = x^2 - 1/2, |v| <= 1/2: the polynomial R; errors 2^-28.0 and 2^-59.7.
-_ERF_CENTRE = (0.9654687643051147, 0.9654687386698673)
-_D_ERF_CENTRE = (-2.5635246814204038e-08, 4.2566798032558066e-17)
-_ERF = (
+# (log(1 + t) - t) / t^2 on [0, 1]; errors of log(1 + t) 2^-27.5 and 2^-56.5.
+_LOG1P = (
     (
-        -0.2810721695423126, 0.07940998673439026, -0.01828375644981861, 0.0034802351146936417,
-        -0.0005641300231218338, 7.871454727137461e-05,
+        -0.4999993145465851, 0.3333047926425934, -0.2495829313993454, 0.19694024324417114, -0.15351717174053192,
+        0.10674694180488586, -0.05760939419269562, 0.020176446065306664, -0.0033124347683042288,
     ),
     (
-        -0.2810721780454342, 0.07940998675593483, -0.018283884489154578, 0.0034802744966655388,
-        -0.0005611894220785167, 7.829649525593462e-05, -9.614809029569562e-06, 1.0536449422032694e-06,
-        -1.0420232327954715e-07, 9.387667954468825e-09, -7.818488115831541e-10, 5.953761311680592e-11,
+        -0.4999999999999946, 0.3333333333323526, -0.24999999993686325, 0.19999999791559805, -0.16666662502085672,
+        0.1428565893383811, -0.12499479879625609, 0.11107507434707127, -0.09981020810164072, 0.09013172271692933,
+        -0.08081257539689148, 0.07035631651666545, -0.05750338180835242, 0.04230173811857518, -0.026745440022157643,
+        0.013839600074606584, -0.005543612164221331, 0.0015959134918009097, -0.00029179752861330894,
+        2.5333483812405872e-05,
+    ),
+)  # fmt: skip
+# log(erfc(x)) = x (x R(x) - 2 / sqrt(pi)) up to where erf is 1: the polynomial R, by weighted least squares
+# (Lawson) with coefficients rounded one after the other. Errors of erf 2^-27.8 and 2^-57.0.
+_ERF_ONE = (3.95, 5.95)
+_LOG_ERFC = (
+    (
+        -0.636619508266449, 0.01914994604885578, -0.0016717397375032306, -0.0001182577179861255,
+    ),
+    (
+        -0.6366197723675815, 0.019128447008745966, -0.0016962059480511548, -2.5868678712207845e-05,
+        2.978882203494179e-05, -2.6847241076259715e-06, -1.9667068208632434e-07, 1.9679938371555268e-07,
+        3.028726950073618e-08, 1.5647036110381755e-09, 2.990515320880259e-11, 1.7046860861037417e-13,
+        1.2517863059657273e-16,
+    ),
+)  # fmt: skip
+_LOG_ERFC_ODD = (
+    (
+        -0.10277687013149261, 0.0001655689557082951, 0.0006352096097543836, 9.320513527200092e-06,
+    ),
+    (
+        -0.10277260330192761, 0.0002091946434793864, 0.0005901230708101801, -6.452101256056479e-05,
+        -3.5185847141686835e-06, 1.5797786578847398e-06, -2.3460394383213494e-07, -9.093015965702467e-08,
+        -7.771130814132979e-09, -2.466214409417676e-10, -2.697184568664251e-12, -6.736039238566131e-15,
     ),
 )  # fmt: skip
 
 
 @scalar
 def sigmoid(x, a):
-    """1 / (1 + E) or E / (1 + E), E = e^-|x|."""
+    """w = 1 / (1 + e^|x|), or 1 - w."""
     T = type(x)
-    p, scale = exp_parts_of_cut(-cut(abs(x)), T(EXACT))
-    scale = unscale(scale)
-    E = fma(scale, p, scale)
-    return (E if x < 0 else T(1)) / (T(1) + E)
+    w = over_growth(T(1), abs(x))
+    return w if x < 0 else T(1) - w
 
 
 @scalar
 def sigmoid_derivative(x, y, a):
-    """y (1 - y) below 1, where nothing cancels that matters, else E y^2, E = e^-x."""
-    T = type(x)
-    p, scale = exp_parts_of_cut(-cut(abs(x)), T(EXACT))
-    square = y * y
-    return y * (T(1) - y) if x < 1 else unscale(fma(p, square, square) * scale)
+    """w (1 - w), w = 1 / (1 + e^|x|) <= 1/2: 1 - w loses nothing."""
+    w = over_growth(type(x)(1), abs(x))
+    return fma(-w, w, w)
 
 
 @scalar
@@ -73,21 +90,19 @@ def sigmoid_derivative_from_output(y, a):
 
 @scalar
 def tanh(x, a):
-    """F / (F + 2), F = e^(2|x|) - 1; from 20 on it is 1."""
+    """-F / (2 + F), F = e^(-2|x|) - 1; from 20 on it is 1. 2 + F comes from the exponential, rounded once."""
     T = type(x)
     magnitude = T(20) if abs(x) > T(20) else abs(x)
-    F = expm1(magnitude + magnitude)
-    return copysign(F / (F + T(2)), x)
+    p, scale = expm1_parts(T(-2) * magnitude)
+    return copysign(fma(scale, p, scale - T(1)) / fma(scale, p, scale + T(1)), x)
 
 
 @scalar
 def tanh_derivative(x, y, a):
-    """E (1 + |y|)^2, E = e^(-2|x|), since 1 + |y| = 2 / (1 + E)."""
-    T = type(x)
-    p, scale = exp_parts_of_cut(-cut(abs(x) + abs(x)), T(EXACT))
-    root = T(1) + abs(y)
-    square = root * root
-    return unscale(fma(p, square, square) * scale)
+    """w (2 - w), w = 2 / (1 + e^(2|x|)) = 1 - |y|: small where it matters, and exact there."""
+    magnitude = abs(x)
+    w = over_growth(type(x)(2), magnitude + magnitude)
+    return fma(-w, w, w + w)
 
 
 @scalar
@@ -97,15 +112,13 @@ def tanh_derivative_from_output(y, a):
 
 @scalar
 def softplus(x, a):
-    """max(x, 0) + log1p(e^-|x|)."""
+    """max(x, 0) + log(1 + E), E = e^-|x|. The small terms are added up first: near 0 all are of one size."""
     T = type(x)
-    E, dE = exp_nonpositive(-abs(x), T(EXACT))
-    log, d_log = log1p_parts(E, dE)
-    positive = T(0) if x < 0 else x
-    larger, smaller = (log, positive) if positive < log else (positive, log)
-    s, ds = add_smaller(larger, smaller, d_log)
-    # Far out the formula is E or x, but E / 2 may be rounded to a subnormal number, and inf - inf is nan.
-    return x if x > 1000 else E if x < -50 else s + ds
+    most = pick(x, MOST)
+    p, scale = plain_exp_parts(-(most if abs(x) > most else abs(x)), T(EXACT))
+    scale = unscale(scale)
+    E = fma(scale, p, scale)
+    return E + fma(E * E, horner(E, _LOG1P), T(0) if x < 0 else x)
 
 
 @scalar
@@ -140,17 +153,15 @@ def _one_plus_abs(x):
 
 @scalar
 def erf(x, a):
-    """x P(x^2) below 1, else 1 - erfc(|x|), erfc(x) = 2 Phi(-sqrt(2) x)."""
-    T = type(x)
-    magnitude = T(10) if abs(x) > T(10) else abs(x)
-    square = magnitude * magnitude
-    v = square - T(0.5)
-    bend = fma(v, horner(v, _ERF), pick(x, _D_ERF_CENTRE))
-    small = fma(magnitude, pick(x, _ERF_CENTRE), magnitude * bend)
-    p, scale = exp_parts(-square, T(EXACT))
-    tail = normal_tail(pick(x, _SQRT_2) * magnitude)
-    large = fma(T(-2) * unscale(scale), fma(p, tail, tail), T(1))
-    return copysign(large if magnitude > T(1) else small, x)
+    """1 - e^z, z = log(erfc(|x|)), with the relative accuracy of expm1."""
+    one = pick(x, _ERF_ONE)
+    magnitude = one if abs(x) > one else abs(x)
+    c = -pick(x, _TWO_OVER_SQRT_PI)
+    square = magnitude * magnitude  # odd and even powers apart: two short chains of operations are faster than one
+    bend = fma(magnitude, horner(square, _LOG_ERFC_ODD), horner(square, _LOG_ERFC))
+    rest = magnitude * fma(magnitude, bend, -pick(x, _D_TWO_OVER_SQRT_PI))
+    z = fma(magnitude, c, rest)
+    return copysign(expm1(z, fma(magnitude, c, -z) + rest), x)
 
 
 @scalar
@@ -165,15 +176,14 @@ def erf_derivative(x, y, a):
 @scalar
 def elu(x, a):
     """x, or a (e^x - 1) below 0."""
-    T = type(x)
-    u, du = one_minus_exp(x if x < 0 else T(0), T(EXACT))
-    return -fma(a, u, a * du) if x < 0 else x
+    p, scale = expm1_parts(_not_positive(x, pick(x, _FLAT)))
+    return a * fma(scale, p, scale - type(x)(1)) if x < 0 else x
 
 
 @scalar
 def elu_derivative(x, y, a):
     T = type(x)
-    p, scale = exp_parts(T(0) if x > 0 else x, T(EXACT))
+    p, scale = plain_exp_parts(_not_positive(x, -pick(x, MOST)), T(EXACT))
     return T(1) if x > 0 else unscale(fma(a, p, a) * scale)
 
 
@@ -185,18 +195,14 @@ def elu_derivative_from_output(y, a):
 @scalar
 def selu(x, a):
     """scale * elu(x, alpha) with the paper's constants as real numbers."""
-    T = type(x)
-    u, du = one_minus_exp(x if x < 0 else T(0), T(EXACT))
-    c, dc = pick(x, _SELU_SCALE_ALPHA), pick(x, _D_SELU_SCALE_ALPHA)
-    largest = pick(x, _LARGEST)
-    linear = fma(x, pick(x, _SELU_SCALE), (largest if x > largest else x) * pick(x, _D_SELU_SCALE))
-    return -fma(c, u, fma(c, du, dc * u)) if x < 0 else copysign(linear, x)
+    bent = expm1_times(_not_positive(x, pick(x, _FLAT)), pick(x, _SELU_SCALE_ALPHA), pick(x, _D_SELU_SCALE_ALPHA))
+    return bent if x < 0 else fma(x, pick(x, _SELU_SCALE), x * pick(x, _D_SELU_SCALE))
 
 
 @scalar
 def selu_derivative(x, y, a):
     T = type(x)
-    p, scale = exp_parts(T(0) if x > 0 else x, T(EXACT))
+    p, scale = plain_exp_parts(_not_positive(x, -pick(x, MOST)), T(EXACT))
     c = pick(x, _SELU_SCALE_ALPHA)
     return pick(x, _SELU_SCALE) if x > 0 else unscale((c + fma(c, p, pick(x, _D_SELU_SCALE_ALPHA))) * scale)
 
@@ -204,23 +210,29 @@ def selu_derivative(x, y, a):
 @scalar
 def celu(x, a):
     """x, or a (e^(x/a) - 1) below 0, for a > 0."""
-    u, du = one_minus_exp(*_over(x, a))
-    return -fma(a, u, a * du) if x < 0 else x
+    return a * expm1(*_over(x, a, pick(x, _FLAT))) if x < 0 else x
 
 
 @scalar
 def celu_derivative(x, y, a):
     T = type(x)
-    p, scale = exp_parts(*_over(x, a))
+    p, scale = plain_exp_parts(*_over(x, a, -pick(x, MOST)))
     return T(1) if x > 0 else unscale(fma(scale, p, scale))
 
 
 @scalar
-def _over(x, a):
-    """(z, dz), z + dz = min(x, 0) / a; the divisions are by the loop's constant."""
+def _not_positive(x, least):
+    """x cut off at 0 and at least; nan passes."""
+    below = type(x)(0) if x > 0 else x
+    return least if below < least else below
+
+
+@scalar
+def _over(x, a, least):
+    """(z, dz), z + dz = x / a, cut off where that is 0 and least; the divisions are by the loop's constant."""
     T = type(x)
     per = T(1) / a
     d_per = fma(-a, per, T(1)) * per
-    below = T(0) if x > 0 else x
+    below = _not_positive(x, least * a)
     z = below * per
     return z, fma(below, per, -z) + below * d_per

@@ -19,7 +19,10 @@ EXACT = -0.0
 _LOWEST = (-132.5, -1064.0)
 _UNSCALE = (2.0**-64, 2.0**-512)
 _SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
-_PLAIN_SHIFTER = (1.5 * 2.0**23 + 127, 1.5 * 2.0**52 + 1023)  # the same without UNSCALE
+_PLAIN_SHIFTER = (1.5 * 2.0**23 + 127, 1.5 * 2.0**52 + 1023)  # for scale = 2^n
+_DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 64, 1.5 * 2.0**52 + 1023 - 512)  # for scale = 2^n * UNSCALE
+# From here on e^-z vanishes, also when multiplied by z^2; e^z * UNSCALE does not overflow, multiplied by z.
+MOST = (125.0, 1040.0)
 _LOG2_E = (1 / log(2.0), 1 / log(2.0))
 _LN2 = (0.6931471824645996, 0.6931471805599453)
 _D_LN2 = (-1.9046542121259336e-09, 2.3190468138462996e-17)
@@ -39,14 +42,26 @@ _EXP = (
         2.510541135511895e-08, 2.0920349971430065e-09,
     ),
 )  # fmt: skip
-# (2 atanh(s) / s - 2) / s^2 in s^2 on [0, 1/9]; errors of 2 atanh(s) / s 2^-31.7 and 2^-57.6.
-_ATANH = (
+# The same with a small error of e^r alone, 2^-28.0 and 2^-57.5: one coefficient less.
+_PLAIN_EXP = (
     (
-        0.6666666865348816, 0.3999954164028168, 0.2859780490398407, 0.2164023071527481, 0.23492710292339325,
+        0.49999991059303284, 0.166665181517601, 0.04166858270764351, 0.008368962444365025, 0.0013817790895700455,
     ),
     (
-        0.6666666666666666, 0.40000000000012625, 0.2857142856736375, 0.22222222702387717, 0.18181789912701898,
-        0.15385561314788543, 0.13314239274344103, 0.12000478939890881, 0.08802661058519307, 0.16161668653806985,
+        0.5000000000000013, 0.166666666666667, 0.04166666666651137, 0.008333333333307201, 0.0013888888947954708,
+        0.00019841269917413232, 2.480148905212355e-05, 2.7557216260019283e-06, 2.7631577485187046e-07,
+        2.511787752086867e-08,
+    ),
+)  # fmt: skip
+# The same once more, errors of e^r - 1 2^-26.1 and 2^-55.5.
+_EXPM1 = (
+    (
+        0.4999999701976776, 0.1666654348373413, 0.041667502373456955, 0.008366544730961323, 0.0013864580541849136,
+    ),
+    (
+        0.5000000000000006, 0.16666666666666594, 0.04166666666657363, 0.008333333333386247, 0.0013888888932386467,
+        0.0001984126972717471, 2.480150442249484e-05, 2.755739946519753e-06, 2.762634173944759e-07,
+        2.5056550381395583e-08,
     ),
 )  # fmt: skip
 
@@ -122,26 +137,66 @@ def exp_nonpositive(z, dz):
 
 
 @scalar
-def one_minus_exp(z, dz):
-    """(u, du), u + du = 1 - e^(z + dz) for z <= 0, with a small relative error also near 0."""
-    r, scale = _reduce(*_cut_off(z, dz))
-    scale = unscale(scale)
-    tail = (r * r) * horner(r, _EXP)
-    p = r + tail
-    one = type(z)(1)
-    gap = one - scale
-    u = fma(-scale, p, gap)
-    return u, fma(-scale, p, gap - u) - fma(scale, tail - (p - r), scale - (one - gap))
+def _split(z, shifter):
+    """(r, n, 2^n): z = n log(2) + r up to n * _D_LN2, |r| <= ln(2)/2, 2^n as the shifter scales it; z of any sign."""
+    shift = pick(z, shifter)
+    shifted = fma(z, pick(z, _LOG2_E), shift)
+    n = shifted - shift
+    return fma(n, -pick(z, _LN2), z), n, shift_into_exponent(shifted)
 
 
 @scalar
-def expm1(z):
-    """F = e^z - 1 for 0 <= z <= 40, with a small relative error also near 0, for use in F / (F + 2)."""
-    shifter = pick(z, _PLAIN_SHIFTER)
-    shifted = fma(z, pick(z, _LOG2_E), shifter)
-    r = fma(shifted - shifter, -pick(z, _LN2), z)  # what _D_LN2 would add is lost beside an F / (F + 2) near 1
-    scale = shift_into_exponent(shifted)
-    return fma(scale, fma(r * r, horner(r, _EXP), r), scale - type(z)(1))
+def plain_exp_parts(z, dz):
+    """exp_parts_of_cut in an operation less, for -MOST <= z <= 0: 1 + p has the small error, not p."""
+    r, n, scale = _split(z, _SHIFTER)
+    r = fma(n, -pick(z, _D_LN2), r + dz)
+    return fma(r * r, horner(r, _PLAIN_EXP), r), scale
+
+
+@scalar
+def growing_exp_parts(z, dz):
+    """(p, scale), e^(z + dz) * UNSCALE = (1 + p) * scale, for z from -40 (float32), -300 to MOST."""
+    r, n, scale = _split(z, _DOWN_SHIFTER)
+    r = r + fma(n, -pick(z, _D_LN2), dz)
+    return fma(r * r, horner(r, _PLAIN_EXP), r), scale
+
+
+@scalar
+def over_growth(k, z):
+    """k / (1 + e^z) for z >= 0, k of a few units; rounded once where that is subnormal.
+
+    1 is added to p * 2^n first, not to 2^n: from 2^24 (2^53) on that would drop it.
+    """
+    most = pick(z, MOST)
+    r, n, scale = _split(most if z > most else z, _DOWN_SHIFTER)
+    r = fma(n, -pick(z, _D_LN2), r)
+    one = pick(z, _UNSCALE)
+    return k * one / (fma(scale, fma(r * r, horner(r, _PLAIN_EXP), r), one) + scale)
+
+
+@scalar
+def expm1_parts(z):
+    """(p, 2^n), e^z = (1 + p) * 2^n, p with a small relative error, which e^z - 1 then has too; -60 <= z <= 0."""
+    r, _, scale = _split(z, _PLAIN_SHIFTER)  # n * _D_LN2 matters only where e^z is lost beside 1
+    return fma(r * r, horner(r, _EXPM1), r), scale
+
+
+@scalar
+def expm1(z, dz):
+    """e^(z + dz) - 1, with a small relative error also near 0; -60 <= z <= 0."""
+    r, _, scale = _split(z, _PLAIN_SHIFTER)
+    p = r + fma(r * r, horner(r, _EXPM1), dz)
+    return fma(scale, p, scale - type(z)(1))
+
+
+@scalar
+def expm1_times(z, c, dc):
+    """(c + dc) (e^z - 1) = c (2^n - 1) + c 2^n r + ..., the smallest terms first; -60 <= z <= 0."""
+    r, _, scale = _split(z, _PLAIN_SHIFTER)
+    gap = scale - type(z)(1)
+    part = scale * r
+    bend = fma(r * horner(r, _EXP), c, dc)
+    return fma(gap, c, fma(part, c, fma(part, bend, gap * dc)))
 
 
 @scalar
@@ -188,22 +243,3 @@ def divide(x, dx, d, dd):
 def inverse(d, dd):
     """1 / (d + dd), rounded about once."""
     return divide(type(d)(1), type(d)(0), d, dd)
-
-
-@scalar
-def over_one_plus(x, dx, t, dt):
-    """(q, dq), q + dq = (x + dx) / (1 + t + dt), 0 <= t <= 1, x = 1 or t: x - q is exact, since q >= x / 2."""
-    y = reciprocal(type(x)(1) + t)
-    q = x * y
-    return q, (fma(-q, t, x - q) + fma(-q, dt, dx)) * y
-
-
-@scalar
-def log1p_parts(t, dt):
-    """(s, ds), s + ds = log(1 + t + dt) = 2 atanh(t / (2 + t)) for t in [0, 1]."""
-    half = type(t)(0.5)
-    q, dq = over_one_plus(half * t, half * dt, half * t, half * dt)
-    s = q + dq
-    ds = dq - (s - q)
-    square = s * s
-    return s + s, fma(s * square, horner(square, _ATANH), ds + ds)
