@@ -176,8 +176,8 @@ def erf_derivative(x, y, a):
 @scalar
 def elu(x, a):
     """x, or a (e^x - 1) below 0."""
-    p, scale = expm1_parts(_not_positive(x, pick(x, _FLAT)))
-    return a * fma(scale, p, scale - type(x)(1)) if x < 0 else x
+    T = type(x)
+    return expm1_times(_not_positive(x, pick(x, _FLAT)), T(EXACT), a, T(0)) if x < 0 else x
 
 
 @scalar
@@ -195,7 +195,8 @@ def elu_derivative_from_output(y, a):
 @scalar
 def selu(x, a):
     """scale * elu(x, alpha) with the paper's constants as real numbers."""
-    bent = expm1_times(_not_positive(x, pick(x, _FLAT)), pick(x, _SELU_SCALE_ALPHA), pick(x, _D_SELU_SCALE_ALPHA))
+    z, dz = _not_positive(x, pick(x, _FLAT)), type(x)(EXACT)
+    bent = expm1_times(z, dz, pick(x, _SELU_SCALE_ALPHA), pick(x, _D_SELU_SCALE_ALPHA))
     return bent if x < 0 else fma(x, pick(x, _SELU_SCALE), x * pick(x, _D_SELU_SCALE))
 
 
@@ -210,7 +211,8 @@ def selu_derivative(x, y, a):
 @scalar
 def celu(x, a):
     """x, or a (e^(x/a) - 1) below 0, for a > 0."""
-    return a * expm1(*_over(x, a, pick(x, _FLAT))) if x < 0 else x
+    z, dz = _over(x, a, pick(x, _FLAT))
+    return expm1_times(z, dz, a, type(x)(0)) if x < 0 else x
 
 
 @scalar

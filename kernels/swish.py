@@ -37,9 +37,9 @@ def swish_derivative(x, y, a):
     p, scale = growing_exp_parts(z, dz)
     d, dd = _one_plus(p, scale)
     w = T(1) / d
-    w = fma(w, fma(-w, dd, fma(-w, d, T(1))), w)
-    bracket = fma(fma(scale, p, scale), fma(a, finite, T(1)), unscale(T(1)))
-    return unscale(bracket * w * w)
+    error = fma(-w, dd, fma(-w, d, T(1)))
+    slope = fma(fma(scale, p, scale), fma(a, finite, T(1)), unscale(T(1))) * w * w
+    return unscale(fma(slope, error + error, slope))
 
 
 @scalar

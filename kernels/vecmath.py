@@ -171,7 +171,7 @@ def over_growth(k, z):
     r, n, scale = _split(most if z > most else z, _DOWN_SHIFTER)
     r = fma(n, -pick(z, _D_LN2), r)
     one = pick(z, _UNSCALE)
-    return k * one / (fma(scale, fma(r * r, horner(r, _PLAIN_EXP), r), one) + scale)
+    return k * one / (fma(scale, fma(r * r, horner(r, _EXP), r), one) + scale)
 
 
 @scalar
@@ -185,18 +185,17 @@ def expm1_parts(z):
 def expm1(z, dz):
     """e^(z + dz) - 1, with a small relative error also near 0; -60 <= z <= 0."""
     r, _, scale = _split(z, _PLAIN_SHIFTER)
-    p = r + fma(r * r, horner(r, _EXPM1), dz)
+    p = r + fma(r * r, horner(r, _EXP), dz)
     return fma(scale, p, scale - type(z)(1))
 
 
 @scalar
-def expm1_times(z, c, dc):
-    """(c + dc) (e^z - 1) = c (2^n - 1) + c 2^n r + ..., the smallest terms first; -60 <= z <= 0."""
+def expm1_times(z, dz, c, dc):
+    """(c + dc) (e^(z + dz) - 1), rounded about once: small terms are added up first; -60 <= z <= 0."""
     r, _, scale = _split(z, _PLAIN_SHIFTER)
     gap = scale - type(z)(1)
-    part = scale * r
-    bend = fma(r * horner(r, _EXP), c, dc)
-    return fma(gap, c, fma(part, c, fma(part, bend, gap * dc)))
+    rest = fma(c, fma(r * r, horner(r, _EXP), dz), dc * r)
+    return fma(gap, c, fma(scale * r, c, fma(scale, rest, gap * dc)))
 
 
 @scalar
