@@ -7,7 +7,7 @@ rounded, not compared. x + dx is one number in two parts.
 
 from math import inf
 
-from kernels.intrinsics import fma, pick
+from kernels.intrinsics import copysign, fma, pick
 from kernels.jit import scalar
 from kernels.vecmath import MOST, growing_exp_parts, unscale
 
@@ -20,13 +20,15 @@ def swish(x, a):
 
     q = x / (u + uE) gets what rounding the sum, the division and q itself lost.
     """
+    T = type(x)
     finite, z, dz = _cut_off(x, a)
     p, scale = growing_exp_parts(z, dz)
     d, dd = _one_plus(p, scale)
-    w = type(x)(1) / d
+    w = T(1) / d
     q = finite * w
     y = unscale(fma(fma(-q, dd, fma(-q, d, finite)), w, q))
-    return x if z < -pick(x, _LOST) else y
+    y = x if z < -pick(x, _LOST) else copysign(y, x)
+    return fma(a, x, T(0.5) * x) if a == 0 else y  # there nothing is cut off, and q may overflow
 
 
 @scalar
