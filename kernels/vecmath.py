@@ -80,20 +80,20 @@ def cut(magnitude):
 
 
 @scalar
-def _reduce(z, dz):
-    """(r, scale), e^(z + dz) = e^r * scale * UNSCALE and |r| <= ln(2)/2, for z <= 0 where e^z does not vanish."""
-    shifter = pick(z, _SHIFTER)
-    shifted = fma(z, pick(z, _LOG2_E), shifter)
-    n = shifted - shifter
-    # Exact: a small multiple of both last places. Only the next step rounds.
-    r = fma(n, -pick(z, _LN2), z)
-    return fma(n, -pick(z, _D_LN2), r + dz), shift_into_exponent(shifted)
+def _split(z, shifter):
+    """(r, n, 2^n): z = n log(2) + r up to n * _D_LN2, |r| <= ln(2)/2, 2^n as the shifter scales it; z of any sign."""
+    shift = pick(z, shifter)
+    shifted = fma(z, pick(z, _LOG2_E), shift)
+    n = shifted - shift
+    # The remainder is exact: a small multiple of both last places. What the caller adds to it rounds.
+    return fma(n, -pick(z, _LN2), z), n, shift_into_exponent(shifted)
 
 
 @scalar
 def exp_parts_of_cut(z, dz):
     """(p, scale), e^(z + dz) = (1 + p) * scale * UNSCALE and |p| < 0.42, for z <= 0 that is cut off."""
-    r, scale = _reduce(z, dz)
+    r, n, scale = _split(z, _SHIFTER)
+    r = fma(n, -pick(z, _D_LN2), r + dz)
     return fma(r * r, horner(r, _EXP), r), scale
 
 
@@ -134,15 +134,6 @@ def exp_nonpositive(z, dz):
     """(E, dE), E + dE = e^(z + dz) for z <= 0."""
     p, scale = exp_parts(z, dz)
     return join(p, unscale(scale))
-
-
-@scalar
-def _split(z, shifter):
-    """(r, n, 2^n): z = n log(2) + r up to n * _D_LN2, |r| <= ln(2)/2, 2^n as the shifter scales it; z of any sign."""
-    shift = pick(z, shifter)
-    shifted = fma(z, pick(z, _LOG2_E), shift)
-    n = shifted - shift
-    return fma(n, -pick(z, _LN2), z), n, shift_into_exponent(shifted)
 
 
 @scalar
