@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import llvmlite
@@ -81,6 +82,7 @@ numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 _COMPILE_TIMER = event.TimingListener()
 event.register("numba:compile", _COMPILE_TIMER)
 _KERNELS: dict[str, Any] = {}
+_UNSEALING = Lock()
 _threads = 1
 
 # Machine code of our own for kernels; its first parameter, the typing context, is not part of a call.
@@ -109,11 +111,17 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
         if function.__name__ in _KERNELS:
             raise ValueError(f"two kernels are named {function.__name__!r}")
         dispatcher = numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
-        dispatcher._can_compile = not sealed
+        if sealed:
+            dispatcher._can_compile = False
+            dispatcher._compile_for_args = _refuse  # from another thread, while declare compiles
         _KERNELS[function.__name__] = dispatcher
         return dispatcher
 
     return decorate
+
+
+def _refuse(*arguments: Any, **named: Any) -> None:
+    raise TypeError("no loop for arguments of these types")
 
 
 def declare(dispatcher: Any, dtype: Any, outputs: int, inputs: int, *others: Any) -> None:
@@ -123,11 +131,12 @@ def declare(dispatcher: Any, dtype: Any, outputs: int, inputs: int, *others: Any
     """
     kind = numba.from_dtype(dtype)
     arrays = [types.Array(kind, 1, "C", readonly=i >= outputs) for i in range(outputs + inputs)]
-    dispatcher._can_compile = True
-    try:
-        dispatcher.compile((*arrays, *others))
-    finally:
-        dispatcher._can_compile = False
+    with _UNSEALING:
+        dispatcher._can_compile = True
+        try:
+            dispatcher.compile((*arrays, *others))
+        finally:
+            dispatcher._can_compile = False
 
 
 def pointer(dispatcher: Any, dtype: Any) -> int:

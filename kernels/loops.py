@@ -23,6 +23,7 @@ Scalar = Callable[..., Any]
 # In place of parts: do everything, or refuse more elements than one thread does best in the ordinary way.
 ALL_IF_SMALL = 0
 SMALL = 2**17  # measured: docs/performance.md
+WORTH_ALIGNING = 2**12  # in smaller arrays the step before the first line costs as much as it saves
 
 
 @scalar
@@ -49,17 +50,22 @@ def blocks(y, part, parts, streams):
     """(start, stop, first, step): elements start to stop are this part of y, computed from first on in steps.
 
     Parts are whole cache lines, as far as y starts on one. Steps of a streaming loop are aligned blocks of y, so that
-    only the first and the last are not full; other loops do their part in one step.
+    only the first and the last are not full; other loops do what comes before the first whole line of y in one step,
+    and the rest in another: a vector that is stored across two lines takes twice as long.
     """
+    line = LINE_BYTES // y.itemsize
     if parts == ALL_IF_SMALL:
-        return 0, y.size, 0, SMALL
-    line, block = LINE_BYTES // y.itemsize, BLOCK_BYTES // y.itemsize
+        if y.size < WORTH_ALIGNING:
+            return 0, y.size, 0, SMALL
+        return 0, y.size, -(address(y) // y.itemsize) % line - SMALL, SMALL
     share = (y.size // line // parts + 1) * line
     start = min(part * share, y.size)
     stop = min(start + share, y.size)
+    before = -(address(y) // y.itemsize + start)
     if streams:
-        return start, stop, start - (address(y) // y.itemsize + start) % block, block
-    return start, stop, start, share
+        block = BLOCK_BYTES // y.itemsize
+        return start, stop, start + before % block - block, block
+    return start, stop, start + before % line - share, share
 
 
 @cache

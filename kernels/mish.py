@@ -21,7 +21,7 @@ def mish(x, a):
     negative = x < T(-0.42)
     part = (E * (E + T(1)) if negative else T(2)) / D
     low = z * scale
-    return unscale(fma(low, fma(-part, T(1) + p, p), low)) if negative else copysign(fma(-z, part, x), x)
+    return copysign(unscale(fma(low, fma(-part, T(1) + p, p), low)) if negative else fma(-z, part, x), x)
 
 
 @scalar

@@ -175,9 +175,10 @@ def erf_derivative(x, y, a):
 
 @scalar
 def elu(x, a):
-    """x, or a (e^x - 1) below 0."""
+    """x, or a (e^x - 1) below 0, whose sign is kept where it vanishes."""
     T = type(x)
-    return expm1_times(_not_positive(x, pick(x, _FLAT)), T(EXACT), a, T(0)) if x < 0 else x
+    bent = expm1_times(_not_positive(x, pick(x, _FLAT)), T(EXACT), a, T(0))
+    return copysign(bent, -a) if x < 0 else x
 
 
 @scalar
@@ -210,9 +211,9 @@ def selu_derivative(x, y, a):
 
 @scalar
 def celu(x, a):
-    """x, or a (e^(x/a) - 1) below 0, for a > 0."""
+    """x, or a (e^(x/a) - 1) below 0, for a > 0; its sign is kept where it vanishes."""
     z, dz = _over(x, a, pick(x, _FLAT))
-    return expm1_times(z, dz, a, type(x)(0)) if x < 0 else x
+    return copysign(expm1_times(z, dz, a, type(x)(0)), x) if x < 0 else x
 
 
 @scalar
