@@ -111,6 +111,7 @@ def bench(
     """Time kernels, layers and training steps; every result is checked before it is timed."""
     from reports import ratios
     from reports.load import load
+    from reports.method import startup
     from suites.benchmarks import SUITES
 
     folder = out or new_folder()
@@ -125,6 +126,8 @@ def bench(
     if format in ("table", "markdown"):
         for title, table in ratios.summary(peers).items():
             emit(table, format, title=title)
+    if starting := startup(cost):
+        notes.print(starting)
     notes.print(f"results: {folder}")
     if failed:
         raise typer.Exit(FAILED)

@@ -12,7 +12,7 @@ from reports.words import listed, number, readable, several
 
 ACROSS = 4  # panels of operations beside each other
 # Beginnings of what a benchmark does where it is no layer of ours that it times.
-NO_LAYERS = ("activation", "attenuation", "peer")
+NO_LAYERS = ("activation", "attenuation", "peer", "startup")
 
 
 def cost_data(run: Tables) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reports.load import Tables
-from reports.words import listed, readable, several
+from reports.words import listed, number, readable, several
 from suites.summary import CONFIGURATION, FACTORS
 
 GRADIENT = (
@@ -15,15 +15,28 @@ INPUTS = {
     "depth": "Inputs are Gaussian, rescaled so that the first pre-activation has variance 1. ",
     "time": "Inputs are standard normal at every step, the first state is 0. ",
 }
+# Benchmark of bench_startup -> its sentence.
+STARTING = {
+    "startup_import": (
+        "Importing kernels took {import_seconds} s, {ratio} times as long as importing numba, {numba_import_seconds} s."
+    ),
+    "startup_first_call": (
+        "From a warm cache the first call of a kernel took {first_call_ms} ms (median over the activations), at most "
+        "{largest_first_call_ms} ms; the process's first, which starts LLVM, {llvm_ms} ms."
+    ),
+    "startup_cold_compile": "Compiling all {kernels} float32 kernels of the activations took {cold_compile_seconds} s.",
+}
 
 
 def setup(run: Tables) -> dict[str, str]:
-    """Experiment -> what was run, for those of depth, time, training and cost that have rows."""
+    """Experiment -> what was run, for those of depth, time, training, cost and starting that have rows."""
     texts = {f"Across {name}": _sweep(run[name], name) for name in FACTORS if name in run}
     if "training" in run:
         texts["Training"] = _training(run["training"])
     if "cost" in run and (cost := _cost(run)):
         texts["Cost"] = cost
+    if starting := startup(run["cost"]):
+        texts["Starting"] = starting
     return texts
 
 
@@ -84,3 +97,12 @@ def _cost(run: Tables) -> str:
     if left and more:
         text += f" The full profile adds {listed(more)}, {several(left, 'benchmark')} more in all."
     return text
+
+
+def startup(cost: pd.DataFrame) -> str:
+    """What the benchmarks of starting measured, in sentences; empty where there are none."""
+    sentences = []
+    for row in cost[cost.op.isin(STARTING)].to_dict("records"):
+        numbers = {name: number(value) for name, value in row.items() if isinstance(value, float)}
+        sentences.append(STARTING[row["op"]].format(**numbers))
+    return " ".join(sentences)

@@ -83,13 +83,16 @@ def directions(layer: Layer, state: State, x: Array, dy: Array) -> dict[str, Cal
     }
 
 
-def once(benchmark: Any, call: Callable[[], Any]) -> Any:
-    """Time a long call a single time; returns what it does."""
-    return benchmark.pedantic(call)
+def once(benchmark: Any, call: Callable[[], Any], rounds: int = 1) -> Any:
+    """Time a long call a single time, or that many; returns what it does."""
+    return benchmark.pedantic(call, rounds=rounds)
 
 
-def race(benchmark: Any, call: Callable[[], Any], rival: Callable[[], Any]) -> list[float]:
-    """Time call with the fixture and rival between its rounds, in the order A B B A; the rival's seconds per round."""
+def race(benchmark: Any, call: Callable[[], Any], rival: Callable[[], Any], rounds: int | None = None) -> list[float]:
+    """Time call with the fixture and rival between its rounds, in the order A B B A; the rival's seconds per round.
+
+    As many rounds of each as RACE_SECONDS hold, within RACE_ROUNDS, where no number is given.
+    """
     seconds: list[float] = []
     turns = {"before": cycle([True, False]), "after": cycle([False, True])}
 
@@ -102,8 +105,9 @@ def race(benchmark: Any, call: Callable[[], Any], rival: Callable[[], Any]) -> l
         if next(turns[moment]):
             run_rival()
 
-    pair = min(timeit.repeat(lambda: (call(), rival()), number=1, repeat=3))
-    rounds = min(max(RACE_ROUNDS[0], int(RACE_SECONDS / pair)), RACE_ROUNDS[1])
+    if rounds is None:
+        pair = min(timeit.repeat(lambda: (call(), rival()), number=1, repeat=3))
+        rounds = min(max(RACE_ROUNDS[0], int(RACE_SECONDS / pair)), RACE_ROUNDS[1])
     benchmark.pedantic(call, setup=lambda: turn("before"), teardown=lambda: turn("after"), rounds=rounds)
     return seconds
 

@@ -62,7 +62,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     [
         ({"seed": -1}, "seed must be a whole number of 0 or more, got -1"),
         ({"profile": "quik"}, "unknown profile 'quik'"),
-        ({"suites": ["activation"]}, "unknown suite 'activation'; valid: activations"),
+        ({"suites": ["activation"]}, "unknown suite 'activation'; nearest: activations"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_written(tmp_path, wrong, message):
