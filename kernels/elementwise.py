@@ -30,6 +30,7 @@ class Activation:
     parameter; learns, whether layers train it, one per channel. reference and its derivatives take (x, a)
     in float64 and share no code with f. kinks are where the derivative jumps; joints, where else f or df
     changes from one formula to another: accuracy is tested there and one unit in the last place either side.
+    ulp and ulp_derivative bound the errors in float32; trade says what bounds above 1, or 2 of the derivative, buy.
 
     In the methods arrays are float32 or float64, of any one shape, C-contiguous; an output may be the
     very array of an input, not overlap it otherwise. a is a number, or an array of one number per
@@ -45,6 +46,7 @@ class Activation:
     paper: str
     ulp: float
     ulp_derivative: float
+    trade: str = ""
     a: float | None = None
     kinks: tuple[float, ...] = ()
     joints: tuple[float, ...] = ()

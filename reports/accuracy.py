@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.tables import emit
 from reports.words import listed, several
-from suites.certificate import BROKEN
+from suites.certificate import BROKEN, trades
 from suites.errors import UserError
 from suites.results import write_whole
 
@@ -63,10 +63,11 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def section(table: pd.DataFrame) -> dict[str, Any]:
-    """What the page shows of such a table (see beside): finding, rows, peers; empty without rows."""
+    """What the page shows of such a table (see beside): finding, rows, peers, trades; empty without rows."""
     if table.empty:
         return {}
-    return {"finding": finding(table), "rows": table.to_dict("records"), "peers": peers(table)}
+    rows = table.to_dict("records")
+    return {"finding": finding(table), "rows": rows, "peers": peers(table), "trades": trades(table)}
 
 
 def peers(table: pd.DataFrame) -> list[str]:
@@ -99,7 +100,7 @@ def write(path: Path, table: pd.DataFrame, environment: Mapping[str, Any]) -> No
 
 
 def document(table: pd.DataFrame, environment: Mapping[str, Any]) -> str:
-    """A certificate as Markdown: what was measured and where, a table per dtype, and peers beside float32."""
+    """A certificate as Markdown: what was measured where, a table per dtype, peers beside float32, reasons."""
     own = beside(table)
     parts = [
         "# Accuracy\n",
@@ -115,9 +116,14 @@ def document(table: pd.DataFrame, environment: Mapping[str, Any]) -> str:
         rows = own.dropna(subset=[f"{name}{ULP}" for name in names], how="all")
         columns = ["name", "direction", "largest_ulp", *(f"{name}{end}" for end in (ULP, UNMET) for name in names)]
         parts.append(_markdown(rows[columns].rename(columns={"largest_ulp": "gradfade_ulp"}), PEERS))
+    if reasons := trades(own):
+        parts.append(
+            "\n".join([f"### {TRADES}\n", *(f"- **{name}**: {reason}" for name, reason in reasons.items()), ""])
+        )
     return "\n".join(parts)
 
 
+TRADES = "What promises above 1 ULP buy, or above 2 of the derivative (docs/performance.md has the log)"
 PEERS = "Beside other libraries: largest float32 errors in ULP, on the sample; wrong NaN and infinities apart"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kernels.activations import ACTIVATIONS
 from suites.certify import OWN
 from suites.ulp import MEASURES
 
@@ -75,6 +76,12 @@ def _bits(number: Any) -> str:
         return ""
     width = number.dtype.itemsize
     return f"0x{int(number.view(f'u{width}')):0{2 * width}x}"
+
+
+def trades(table: pd.DataFrame) -> dict[str, str]:
+    """What promises above 1 ULP buy, or above 2 of the derivative: activation -> reason, of those in a certificate."""
+    rows = (ACTIVATIONS[name] for name in table.name.unique() if name in ACTIVATIONS)
+    return {row.name: row.trade for row in rows if row.trade}
 
 
 def broken(table: pd.DataFrame) -> pd.DataFrame:

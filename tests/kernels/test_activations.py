@@ -80,6 +80,10 @@ def test_promises_are_those_the_project_stands_for(row):
     assert row.ulp_derivative <= 8
 
 
+def test_a_promise_above_one_ulp_says_what_it_buys(row):
+    assert bool(row.trade) == (row.ulp > 1 or row.ulp_derivative > 2)
+
+
 def test_the_derivative_by_the_parameter(dtype):
     """Against the reference, over the binades where its square does not overflow."""
     x = EVERY_BINADE[::16]

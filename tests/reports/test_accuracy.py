@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
+from kernels.activations import ACTIVATIONS
 from reports import accuracy
 from reports.page import render
 from suites.certificate import certificate
@@ -68,11 +70,14 @@ def test_the_document_has_commit_machine_columns_and_peers(table, tmp_path):
     assert "| name | direction | gradfade_ulp | torch_ulp | jax_ulp | torch_non_finite | jax_non_finite |" in lines
     assert "| tanh | forward | 0.75 | 4 | 5e+06 | 0 | 7 |" in lines
     assert "monotonicity breaks |" not in text
+    reasons = text[text.index(f"### {accuracy.TRADES}") :].splitlines()
+    assert reasons[2:] == [f"- **{name}**: {ACTIVATIONS[name].trade}" for name in ("tanh", "erf")]
 
 
 def test_a_document_without_peers():
-    text = accuracy.document(certificate(measured("tanh")), ENVIRONMENT)
+    text = accuracy.document(certificate(measured("relu")), ENVIRONMENT)
     assert accuracy.PEERS not in text
+    assert accuracy.TRADES not in text
     assert text.count("| name |") == 1
 
 
@@ -84,6 +89,8 @@ def test_the_page_has_a_section_with_promise_measured_value_and_peers(run):
     (line,) = (part for part in text.split("<tr>") if "<td>float32</td>" in part and ">tanh<" in part)
     for cell in (">2.00<", ">0.750<", "<td>0.5</td>", ">90.0 %<", "<td>kept</td>", ">4.00<", ", 7 not finite<"):
         assert cell in line
+    for name in ("tanh", "erf"):
+        assert f"<li><strong>{name}</strong>: {escape(ACTIVATIONS[name].trade)}</li>" in text
     saved = pd.read_csv(run / "report" / "figures" / "certificate.csv")
     assert saved.largest_ulp.tolist() == [0.75, 2.5, 1.0]
 
