@@ -116,10 +116,8 @@ def document(table: pd.DataFrame, environment: Mapping[str, Any]) -> str:
         rows = own.dropna(subset=[f"{name}{ULP}" for name in names], how="all")
         columns = ["name", "direction", "largest_ulp", *(f"{name}{end}" for end in (ULP, UNMET) for name in names)]
         parts.append(_markdown(rows[columns].rename(columns={"largest_ulp": "gradfade_ulp"}), PEERS))
-    if reasons := trades(own):
-        parts.append(
-            "\n".join([f"### {TRADES}\n", *(f"- **{name}**: {reason}" for name, reason in reasons.items()), ""])
-        )
+    if reasons := [f"- **{name}**: {reason}" for name, reason in trades(own).items()]:
+        parts += [f"### {TRADES}\n", *reasons, ""]
     return "\n".join(parts)
 
 
