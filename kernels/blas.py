@@ -17,7 +17,7 @@ import numpy as np
 from kernels import tiles
 from kernels.checks import check_apart, check_dtype, check_input, check_output
 from kernels.intrinsics import address
-from kernels.jit import external, host_has, kernel, overload, set_num_threads, types
+from kernels.jit import external, host_has, kernel, max_threads, overload, set_num_threads, types
 
 Array = np.ndarray[Any, Any]
 

@@ -120,8 +120,13 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
     return decorate
 
 
-def _refuse(*arguments: Any, **named: Any) -> None:
-    raise TypeError("no loop for arguments of these types")
+def _again(dispatcher: Any, *arguments: Any) -> Any:
+    """What Numba calls where a sealed kernel was called while declare had it open: the same once more, when it is shut.
+
+    Open, it takes no writeable array for a read-only one.
+    """
+    with _UNSEALING:
+        return dispatcher
 
 
 def declare(dispatcher: Any, dtype: Any, outputs: int, inputs: int, *others: Any) -> None:

@@ -175,7 +175,7 @@ def erf_derivative(x, y, a):
 
 @scalar
 def elu(x, a):
-    """x, or a (e^x - 1) below 0, whose sign is kept where it vanishes."""
+    """x, or a (e^x - 1) below 0, whose sign is kept where it vanishes; |a| up to 2^32."""
     T = type(x)
     bent = expm1_times(_not_positive(x, pick(x, _FLAT)), T(EXACT), a, T(0))
     return copysign(bent, -a) if x < 0 else x
@@ -211,7 +211,7 @@ def selu_derivative(x, y, a):
 
 @scalar
 def celu(x, a):
-    """x, or a (e^(x/a) - 1) below 0, for a > 0; its sign is kept where it vanishes."""
+    """x, or a (e^(x/a) - 1) below 0, for a from 2^-100 to 2^100; its sign is kept where it vanishes."""
     z, dz = _over(x, a, pick(x, _FLAT))
     return copysign(expm1_times(z, dz, a, type(x)(0)), x) if x < 0 else x
 

@@ -5,18 +5,19 @@ does not overflow where 1 / (1 + E) is subnormal; what vanishes is cut off in x,
 rounded, not compared. x + dx is one number in two parts.
 """
 
-from math import inf
-
 from kernels.intrinsics import copysign, fma, pick
 from kernels.jit import scalar
 from kernels.vecmath import MOST, growing_exp_parts, unscale
 
+_MOST_INVERSE = (2.0**120, 2.0**1012)  # times MOST or LOST it is finite
 _LOST = (20.0, 40.0)  # e^-z is nothing beside 1 / z from here on
 
 
 @scalar
 def swish(x, a):
     """x / (1 + E) (Ramachandran, Zoph & Le 2017; a = 1 is SiLU, Hendrycks & Gimpel 2016), or x where E is lost.
+
+    For a = 0, and for |a| from 1e-7 on: with a smaller one -x e^(-|a x|) is cut off before it vanishes.
 
     q = x / (u + uE) gets what rounding the sum, the division and q itself lost.
     """
@@ -28,7 +29,7 @@ def swish(x, a):
     q = finite * w
     y = unscale(fma(fma(-q, dd, fma(-q, d, finite)), w, q))
     y = x if z < -pick(x, _LOST) else copysign(y, x)
-    return fma(a, x, T(0.5) * x) if a == 0 else y  # there nothing is cut off, and q may overflow
+    return T(0.5) * x if a == 0 else y  # there nothing is cut off, and q may overflow
 
 
 @scalar
@@ -74,9 +75,10 @@ def _cut_off(x, a):
 
 @scalar
 def _inverse(size):
-    """1 / size, also of 0."""
+    """1 / size, but so small that multiples of it are finite: beyond, nothing is cut off."""
     T = type(size)
-    return T(inf) if size == 0 else T(1) / size
+    most = pick(size, _MOST_INVERSE)
+    return T(1) / size if size * most > T(1) else most
 
 
 @scalar

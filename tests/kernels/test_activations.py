@@ -218,7 +218,11 @@ def machine_code(row, dtype):
     row.forward(y, x)
     row.backward(dx, x, x, y)
     row.forward_backward(y, dx, x, x)
-    kernels = loops.forward(row.f), loops.backward(row.f, row.df), loops.forward_backward(row.f, row.df)
+    kernels = (
+        loops.forward(row.f, False),
+        loops.backward(row.f, row.df, False),
+        loops.forward_backward(row.f, row.df, False),
+    )
     return [assembly(kernel, str(dtype)) for kernel in kernels]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kernels import loops, passes
 from kernels.activations import ACTIVATIONS
 from kernels.blas import set_threads
+from kernels.jit import max_threads
 from kernels.loops import SMALL
 from kernels.streams import BLOCK_BYTES
 from suites.environment import denormals
