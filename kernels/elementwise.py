@@ -29,7 +29,8 @@ class Activation:
     one exists: it loses the saturated tails. df_da(x, y, a) is the derivative by a, of a learnable
     parameter; learns, whether layers train it, one per channel. reference and its derivatives take (x, a)
     in float64 and share no code with f. kinks are where the derivative jumps; joints, where else f or df
-    changes from one formula to another: accuracy is tested there and one unit in the last place either side.
+    changes from one formula to another: accuracy is tested there and one unit in the last place either side,
+    and with tested_a beside a.
     ulp and ulp_derivative bound the errors in float32; trade says what bounds above 1, or 2 of the derivative, buy.
 
     In the methods arrays are float32 or float64, of any one shape, C-contiguous; an output may be the
@@ -48,6 +49,7 @@ class Activation:
     ulp_derivative: float
     trade: str = ""
     a: float | None = None
+    tested_a: tuple[float, ...] = ()
     kinks: tuple[float, ...] = ()
     joints: tuple[float, ...] = ()
     derivative_zero: float | None = None

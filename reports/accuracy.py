@@ -21,8 +21,11 @@ SHORT = {
     "non_finite_mismatches": "not finite", "sign_of_zero_mismatches": "zero sign", "flushed_subnormals": "flushed",
 }  # fmt: skip
 # Counts and further errors, where a run has any.
-DETAILS = ["subnormal_ulp", "largest_absolute", "monotonicity_breaks", "non_finite_mismatches"]
-DETAILS += ["sign_of_zero_mismatches", "flushed_subnormals"]
+COUNTS = ["monotonicity_breaks", "non_finite_mismatches", "sign_of_zero_mismatches", "flushed_subnormals"]
+DETAILS = ["subnormal_ulp", "largest_absolute", *COUNTS]
+# What the figures depend on.
+LIBRARIES = ["numba", "llvmlite", "numpy", "scipy", "mpmath", "torch", "jax"]
+PEERS_TITLE = "Beside other libraries: largest float32 errors in ULP, on the sample; wrong NaN and infinities apart"
 LINE = ["name", "direction", "a", "dtype"]
 ULP, UNMET = "_ulp", "_non_finite"  # what a peer's columns end with
 
@@ -48,7 +51,7 @@ largest one.
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of a certificate that fit a terminal under short names, counts only where there are any."""
-    return table[[*SHOWN, *(name for name in DETAILS[2:] if table[name].any())]].rename(columns=SHORT)
+    return table[[*SHOWN, *(name for name in COUNTS if table[name].any())]].rename(columns=SHORT)
 
 
 def beside(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +107,7 @@ def document(table: pd.DataFrame, environment: Mapping[str, Any]) -> str:
     own = beside(table)
     parts = [
         "# Accuracy\n",
-        "Made by `gradfade certify`; do not edit.\n",
+        "Made by `gradfade certify --document`, with `--exhaustive` where all inputs were tested; do not edit.\n",
         finding(own) + "\n",
         _made(environment),
         ABOUT,
@@ -115,16 +118,13 @@ def document(table: pd.DataFrame, environment: Mapping[str, Any]) -> str:
     if names:
         rows = own.dropna(subset=[f"{name}{ULP}" for name in names], how="all")
         columns = ["name", "direction", "largest_ulp", *(f"{name}{end}" for end in (ULP, UNMET) for name in names)]
-        parts.append(_markdown(rows[columns].rename(columns={"largest_ulp": "gradfade_ulp"}), PEERS))
+        parts.append(_markdown(rows[columns].rename(columns={"largest_ulp": "gradfade_ulp"}), PEERS_TITLE))
     if reasons := [f"- **{name}**: {reason}" for name, reason in trades(own).items()]:
         parts += [f"### {TRADES}\n", *reasons, ""]
     return "\n".join(parts)
 
 
 TRADES = "What promises above 1 ULP buy, or above 2 of the derivative (docs/performance.md has the log)"
-PEERS = "Beside other libraries: largest float32 errors in ULP, on the sample; wrong NaN and infinities apart"
-
-
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns of the document: details only where there are any."""
     details = [name for name in DETAILS if rows[name].notna().any() and rows[name].any()]
@@ -141,7 +141,7 @@ def _made(environment: Mapping[str, Any]) -> str:
         "date": environment["time"],
         "commit": f"{environment['commit'] or 'unknown'}{modified}",
         "machine": f"{environment['cpu']}, {environment['cores']} cores, compiled for {environment['target']}",
-        "versions": ", ".join(f"{name} {versions[name]}" for name in ("numba", "llvmlite", "numpy", "scipy")),
+        "versions": ", ".join(f"{name} {versions[name]}" for name in LIBRARIES if name in versions),
     }
     return "\n".join(f"- {name}: {fact}" for name, fact in facts.items()) + "\n"
 

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from reports.words import listed, readable, several
-from suites.peers import CONTENDERS, reason
+from suites.peers import CONTENDERS, OWN, reason
 
 COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "reason"]
 GROUP = ["what", "n", "dtype", "lane", "contender"]
-OWN = "gradfade"
 TITLES = {"network": "Networks, forward and backward", "product": "Products of square matrices"}
 ELEMENT = "peer"  # the experiment of element-wise comparisons; the others' names say what they compare
 

@@ -24,7 +24,6 @@ PRESENT = [row for row in CONTENDERS.values() if not row.absent]
 ELEMENTS = {row.name: row.element for row in PRESENT if row.element}
 NETWORKS = {row.name: row.network for row in PRESENT if row.network}
 PRODUCTS = {row.name: row.product for row in PRESENT if row.product}
-OWN = "gradfade"
 SMALL, MIDDLE, LARGE = 1024, 65_536, 16_777_216
 LANES = ("preallocated", "allocating")
 DEPTH, WIDTH, BATCH = 50, 256, 64

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
-from suites.certify import OWN
+from suites.peers import OWN
 from suites.ulp import MEASURES
 
 SUBJECT = ["activation", "direction", "parameter_a", "dtype", "by", "dataset"]

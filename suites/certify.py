@@ -17,7 +17,7 @@ from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from suites import exact, points
 from suites.errors import known, whole
-from suites.peers import CONTENDERS, NAMES, Arrays
+from suites.peers import CONTENDERS, NAMES, OWN, Arrays
 from suites.schema import stack
 from suites.ulp import Judgement, Reference, combine, judge
 
@@ -25,16 +25,12 @@ Array = np.ndarray[Any, Any]
 
 FORWARD, DERIVATIVE, BY_A = "forward", "derivative", "derivative_by_a"
 EVERYTHING, SAMPLE = "exhaustive", "sample"
-OWN, PEERS = "gradfade", ("torch", "jax")
+PEERS = ("torch", "jax")
 
 # float32's promises are the rows'. These are float64's, in ULP, of every row.
 PROMISES_FLOAT64 = {FORWARD: 2.0, DERIVATIVE: 4.0, BY_A: 4.0}
 # Around the zero of a derivative, where it is smaller than NEAR, its promise is absolute: so many of the dtype's eps.
 NEAR, NEAR_EPS = 2.0**-5, 0.25
-
-# Parameters tested beside the row's own.
-PARAMETERS = {"leaky_relu": (0.25, -1.0), "prelu": (0.5, -1.0), "elu": (0.5, 2.0), "celu": (0.5, 2.0)}
-PARAMETERS |= {"swish": (0.5, -1.5)}
 
 COUNT = 2**22  # float32 of a sample
 COUNT_FLOAT64 = 2**13  # of which mpmath computes some ten thousand per second
@@ -89,7 +85,7 @@ def _cells(row: Activation, dtype: str, exhaustive: bool, count: int, seed: int)
             yield cell(row.a, by=OWN, points=EVERYTHING, first=first, count=SLICE)
     else:
         yield sampled(row.a, by=OWN)
-    for a in PARAMETERS.get(row.name, ()):
+    for a in row.tested_a:
         yield sampled(a, by=OWN)
     if dtype == "float32":
         for peer in PEERS:

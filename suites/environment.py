@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from suites.levels import caches
 
 ROOT = Path(__file__).parents[1]
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-PACKAGES = ["numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "scipy-openblas32", "pytest-benchmark"]
+PACKAGES = ["numpy", "scipy", "mpmath", "pandas", "pyarrow", "scikit-learn", "scipy-openblas32", "pytest-benchmark"]
+PEERS = ["torch", "jax", "onnxruntime", "numexpr"]  # where installed
 
 
 def environment() -> dict[str, Any]:
@@ -41,7 +43,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cpu_flags": cpu.get("flags", []),
         "caches": caches(),
-        "versions": {**{name: metadata.version(name) for name in PACKAGES}, **jit.versions()},
+        "versions": {**{name: metadata.version(name) for name in [*PACKAGES, *filter(find_spec, PEERS)]}, **jit.versions()},
         "blas": blas_info(),
         "numpy_core": numpy_core(),
         "threading_layer": layer,

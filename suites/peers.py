@@ -20,6 +20,7 @@ from suites import frameworks, pytorch
 from suites.frameworks import Arrays as Arrays
 from suites.frameworks import Call
 
+OWN = "gradfade"
 NAMES = tuple(pytorch.OPERATORS)
 DIRECTIONS = ("forward", "backward", "forward_backward")
 
@@ -76,7 +77,7 @@ def expected(
 
 _ROWS = (
     Contender(
-        name="gradfade",
+        name=OWN,
         element=frameworks.gradfade,
         network=frameworks.gradfade_network,
         product=frameworks.gradfade_product,
@@ -117,22 +118,29 @@ CONTENDERS = {row.name: row for row in _ROWS}
 # any; the first that fits holds.
 _TAILS = "it computes the slope from the output, in few operations, and gets exactly 0 in the saturated tails"
 _CUT_TAIL = "its one formula cancels in the left tail, where it is 100 % off; gradfade's keeps the tail"
-_MKL = "its products are MKL's, which run closer to the peak of this CPU"
+_PRODUCTS = "its matrix products, MKL's in PyTorch's packages, run closer to the CPU's peak"
 _SAME = "the same library does the work: what is left is the checked call, and noise"
-_SUBNORMAL = "gradients of the first layers are subnormal numbers, which this CPU multiplies a hundred times slower"
+_SUBNORMAL = "gradients of the first layers are subnormal numbers, slow to multiply, which gradfade keeps"
+_VECTORS = "its tanh is a library's, MKL's in PyTorch's packages, with fewer operations and larger errors"
+_STREAMS = "both do next to nothing but read and write: what is left is the checked call, and noise"
 
 REASONS = {
     ("", "sigmoid", "backward"): _TAILS,
     ("", "tanh", "backward"): _TAILS,
-    ("torch", "tanh", "forward"): "its tanh is MKL's",
-    ("torch", "tanh", "forward_backward"): f"its tanh is MKL's, and {_TAILS}",
-    ("torch", "erf", "forward"): "its erf is MKL's",
-    ("jax", "erf", "forward"): "its erf is one quotient of polynomials, 5 ULP off",
+    ("torch", "tanh", "forward"): _VECTORS,
+    ("torch", "tanh", "forward_backward"): f"{_VECTORS}; {_TAILS}",
+    ("", "erf", "forward"): "its erf is one quotient of polynomials, with larger errors",
     ("torch", "gelu", "forward"): _CUT_TAIL,
     ("onnxruntime", "gelu_tanh", "forward"): _CUT_TAIL,
     ("", "hardsigmoid", "network"): _SUBNORMAL,
-    ("torch", "", "network"): _MKL,
-    ("torch", "", "product"): _MKL,
+    ("torch", "", "network"): _PRODUCTS,
+    ("torch", "", "product"): _PRODUCTS,
+    ("", "relu", ""): _STREAMS,
+    ("", "leaky_relu", ""): _STREAMS,
+    ("", "prelu", ""): _STREAMS,
+    ("", "hardtanh", ""): _STREAMS,
+    ("", "hardsigmoid", ""): _STREAMS,
+    ("", "relu6", ""): _STREAMS,
     ("numpy", "", "product"): _SAME,
     ("openblas", "", "product"): _SAME,
 }
