@@ -137,11 +137,17 @@ def exp_nonpositive(z, dz):
 
 
 @scalar
+def near_exp(r):
+    """p, e^r = 1 + p for |r| <= ln(2)/2: 1 + p has the small error, not p."""
+    return fma(r * r, horner(r, _PLAIN_EXP), r)
+
+
+@scalar
 def plain_exp_parts(z, dz):
     """exp_parts_of_cut in an operation less, for -MOST <= z <= 0: 1 + p has the small error, not p."""
     r, n, scale = _split(z, _SHIFTER)
     r = fma(n, -pick(z, _D_LN2), r + dz)
-    return fma(r * r, horner(r, _PLAIN_EXP), r), scale
+    return near_exp(r), scale
 
 
 @scalar
@@ -149,7 +155,7 @@ def growing_exp_parts(z, dz):
     """(p, scale), e^(z + dz) * UNSCALE = (1 + p) * scale, for z from -40 (float32), -300 to MOST."""
     r, n, scale = _split(z, _DOWN_SHIFTER)
     r = r + fma(n, -pick(z, _D_LN2), dz)
-    return fma(r * r, horner(r, _PLAIN_EXP), r), scale
+    return near_exp(r), scale
 
 
 @scalar
