@@ -5,13 +5,16 @@ fade away like E = e^-|z| and keep their relative accuracy. There E is kept scal
 until x has multiplied it, since E alone may round to a subnormal number.
 """
 
-from kernels.intrinsics import copysign, fma, horner, pick, shift_into_exponent
+from math import log
+
+from kernels.intrinsics import fma, horner, pick, shift_into_exponent
 from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
 from kernels.vecmath import (
     exp_parts,
     join,
     minus_unscaled,
+    near_exp,
     unscale,
     vanishes,
 )
@@ -29,8 +32,12 @@ _D_GROWTH = (-7.605964356116601e-07, 3.675065195634423e-15)
 _GROWTH_CUBIC = (0.21406444907188416, 0.21406444881780073)
 _D_GROWTH_CUBIC = (-2.540834209696641e-10, 1.2025242832367862e-17)
 _GELU_TANH_LEAST = (-10.9, -22.0)  # x / 2^t vanishes before
-_HALF_LOG2_E = (0.7213475108146667, 0.7213475204444817)
-_D_HALF_LOG2_E = (9.629815167500055e-09, 1.0177636870465517e-17)
+_LOG2_E = (1 / log(2.0), 1 / log(2.0))
+# log(2) = _LN2_HEAD + _LN2_REST; the head is so short that its multiples are exact.
+_LN2_HEAD = (0.693145751953125, 0.6931471805598903)
+_LN2_REST = (1.4286068203094173e-06, 5.497923018708371e-14)
+# Lost beside such a multiple, and beside 1. Exponents of this size at least have no subnormal parts.
+_LEAST_EXPONENT = (2.0**-40, 2.0**-70)
 _UP_SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
 _DOWN = (2.0**-32, 2.0**-512)
 _DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 32, 1.5 * 2.0**52 + 1023 - 512)
@@ -125,23 +132,19 @@ def _inverse_square(p, scale):
 
 
 @scalar
-def _minus_half_square(x):
-    """(z, dz), z + dz = -x^2 / 2."""
-    half = type(x)(-0.5) * x
-    z = half * x
-    return z, fma(half, x, -z)
+def _normal_decay(x):
+    """(magnitude, p, scale), e^(-magnitude^2/2) = (1 + p) * scale * UNSCALE, magnitude = |x| or where that vanishes.
 
-
-@scalar
-def _cubic(x):
-    """(z, dz, v, dv): z + dz = -2 sqrt(2 / pi) |x + 0.044715 x^3|, v + dv its derivative times -x."""
+    magnitude^2 / 2 = -n log(2) - r is rounded only where little is left of it, in r.
+    """
     T = type(x)
     most = pick(x, _GELU_MOST)
     magnitude = most if abs(x) > most else abs(x)
-    z = T(_TINY) if magnitude < T(_TINY) else magnitude
-    k = -pick(x, _HALF_LOG2_E) * z
-    dk = fma(-pick(x, _D_HALF_LOG2_E), z, fma(-pick(x, _HALF_LOG2_E), z, -k))
-    return magnitude, *_exp2(z, k, dk, pick(x, _UP_SHIFTER))
+    half, shift = T(0.5) * magnitude, pick(x, _UP_SHIFTER)
+    shifted = fma(half, -pick(x, _LOG2_E) * magnitude, shift)
+    n = shifted - shift
+    r = fma(-half, magnitude, fma(n, -pick(x, _LN2_HEAD), pick(x, _LEAST_EXPONENT)))
+    return magnitude, near_exp(fma(n, -pick(x, _LN2_REST), r)), shift_into_exponent(shifted)
 
 
 @scalar

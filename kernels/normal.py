@@ -1,22 +1,22 @@
-"""The tail of the normal distribution and the slope of x * Phi(x), without their factor e^(-x^2/2), for GELU and erf.
+"""The tail of the normal distribution and the slope of x * Phi(x), without their factor e^(-x^2/2), for GELU.
 
-Both are polynomials in u = (x - c) / (x + c), which takes x in [0, inf) to [-1, 1) where they are smooth;
-fitted with Sollya's fpminimax (relative error) on x in [0, 13.4] and [0, 39], beyond which the factor
-e^(-x^2/2) that they lack is subnormal or 0. c has few bits, so that x + c - c is exact, and a low degree.
+Both are polynomials in x / (x + c), which takes x in [0, inf) to [0, 1) where they are smooth; fitted with
+Sollya's fpminimax on x in [0, 13.4] and [0, 39], beyond which the factor e^(-x^2/2) that they lack is
+subnormal or 0. Their variables are shifted, the last step of Horner's chain being the smaller; c has few bits.
 """
 
 from kernels.intrinsics import fma, horner, pick
-from kernels.jit import scalar
-from kernels.vecmath import reciprocal
+from kernels.jit import by_dtype, scalar
 
-_C = (4.0, 5.0)
-
-# (x + c) Phi(-x) e^(x^2/2) = _CENTRE + u * _TAIL(u); relative errors 2^-27.0 and 2^-55.0.
-_CENTRE = (0.7552851438522339, 0.769193049750063)
+_C = (3.375, 5.0)
+_CENTRE = 0.769193049750063
+# (x + c) Phi(-x) e^(x^2/2) = 1 + _TAIL(x / (x + c) - 1/2) with a relative error of 2^-27.5 in float32;
+# in float64 = _CENTRE + u _TAIL(u), u = (x - c) / (x + c), 2^-55.0.
 _TAIL = (
     (
-        -0.607896625995636, 0.38713663816452026, -0.18652257323265076, 0.06040656566619873, -0.0075300042517483234,
-        -0.0035254298709332943, 0.0015744260745123029, 0.00020150671480223536, -0.00012081036402378231,
+        -0.25891971588134766, -1.1059844493865967, 1.1815032958984375, -0.7870743274688721,
+        0.13951973617076874, 0.2503856122493744, -0.14425477385520935, -0.10878198593854904,
+        0.08016086369752884, 0.07017844170331955,
     ),
     (
         -0.6653825028900566, 0.495305615969975, -0.31353315667131354, 0.16502036617042637, -0.06911863870600732,
@@ -26,7 +26,9 @@ _TAIL = (
         -6.554790138884013e-08, -1.0305660357399202e-08, 7.251737143023403e-09, 2.0511561564164754e-09,
     ),
 )  # fmt: skip
-# (Phi(-x) - x phi(x)) e^(x^2/2) / (x0 - x); relative errors 2^-25.9 and 2^-54.2. x0 is the zero of the numerator.
+_SLOPE_C = (4.0, 5.0)
+# (Phi(-x) - x phi(x)) e^(x^2/2) / (x0 - x) = _SLOPE((x - c) / (x + c)), x0 the zero of the numerator; relative
+# errors 2^-25.9 and 2^-54.2.
 _SLOPE = (
     (
         0.4622112512588501, -0.1033659502863884, 0.060462553054094315, -0.028082165867090225, 0.009509637020528316,
@@ -42,33 +44,30 @@ _SLOPE = (
 )  # fmt: skip
 _ZERO = (0.7517915368080139, 0.7517915246935645)
 _D_ZERO = (-1.211444945855772e-08, -1.4956759177009883e-17)
-_ROOT = (0.8409, 0.8409)
-_SLOPE_OF_ROOT = (-1.051, -1.261)
 
 
 @scalar
-def normal_tail(x):
-    """Phi(-x) e^(x^2/2) for x >= 0."""
-    c, one = pick(x, _C), type(x)(1)
-    d = x + c
-    y = reciprocal(d)
-    error = fma(-y, d, one) - y * (x - (d - c))
-    part = (c + c) * y
-    u = fma(-part, error, fma(-(c + c), y, one))
-    return fma(y, error, y) * fma(horner(u, _TAIL), u, pick(x, _CENTRE))
+def _gelu_tail32(x):
+    """dt is what the rounding of t left, and what those of x + c and of part did to t.
+
+    An error e / (x + c) of part moves t by e t'(x) / (1 - part), of which half will do: the square of a line in part.
+    """
+    c = pick(x, _C)
+    part = x / (x + c)
+    bend = horner(part - type(x)(0.5), _TAIL)
+    t = fma(part, bend, part)
+    e = fma(-part, x, fma(-part, c, x))
+    root = fma(type(x)(-0.7415), part, type(x)(0.5575))
+    return t, fma(e * root, root, fma(part, bend, part - t))
 
 
 @scalar
-def gelu_tail(x):
-    """(t, dt), t + dt = x Phi(-x) e^(x^2/2) for x >= 0.
-
-    dt is what four roundings left: those of t = part * h, of h, of u, by which h falls about 1.5 times as
-    fast as its last step says, and of part = x / (x + c). The last enters u too: an error e / (x + c) of
-    part moves t by e t'(x) / (1 - part). The fourth power of a line in part comes close to that quotient,
-    from 1/2 at 0 on as long as it matters.
+def _gelu_tail64(x):
+    """dt is what four roundings left: those of t = part * h, of h, of u, by which h falls about 1.5 times as
+    fast as its last step says, and of part. Here it takes the fourth power of a line in part.
     """
     T = type(x)
-    c, centre = pick(x, _C), pick(x, _CENTRE)
+    c, centre = pick(x, _C), T(_CENTRE)
     d = x + c
     part = x / d
     u = fma(T(2), part, T(-1))
@@ -76,7 +75,7 @@ def gelu_tail(x):
     h = fma(bend, u, centre)
     t = part * h
     e = fma(-part, x - (d - c), fma(-part, d, x))
-    root = fma(pick(x, _SLOPE_OF_ROOT), part, pick(x, _ROOT))
+    root = fma(T(-1.261), part, T(0.8409))
     square = root * root
     du = fma(T(2), part, T(-1) - u)
     dh = fma(T(1.5) * bend, du, fma(bend, u, centre - h))
@@ -84,9 +83,13 @@ def gelu_tail(x):
     return t, fma(e * square, square, dt)
 
 
+# (t, dt), t + dt = x Phi(-x) e^(x^2/2) for x >= 0, in float32 with fewer operations.
+gelu_tail = by_dtype(_gelu_tail32, _gelu_tail64)
+
+
 @scalar
 def gelu_slope(x):
     """gelu'(-x) e^(x^2/2) for x >= 0, with a small relative error also around its zero x0."""
     T = type(x)
-    slope = horner(fma(T(2), x / (x + pick(x, _C)), T(-1)), _SLOPE)
+    slope = horner(fma(T(2), x / (x + pick(x, _SLOPE_C)), T(-1)), _SLOPE)
     return fma(slope, pick(x, _ZERO) - x, slope * pick(x, _D_ZERO))

@@ -28,11 +28,6 @@ def tail(x):
         return mpmath.ncdf(-v) * mpmath.exp(v * v / 2), 1 / mpmath.sqrt(2 * mpmath.pi)
 
 
-def test_normal_tail(points, dtype):
-    for x in points:
-        assert error([normal.normal_tail(x)], tail(x)[0]) < 3 * np.finfo(dtype).eps
-
-
 def test_gelu_tail_is_nearly_rounded_once_although_it_takes_many_roundings(points, dtype):
     for x in points:
         assert error(normal.gelu_tail(x), mpmath.mpf(float(x)) * tail(x)[0]) < np.finfo(dtype).eps
