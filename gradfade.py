@@ -214,8 +214,9 @@ def certify(
     """Measure the errors of activations and their derivatives; exit 1 where a promise is broken.
 
     float32 is compared with float64 references, on 2^22 inputs of every binade and all edge cases, or with
-    --exhaustive on all inputs (two minutes per activation on two cores); float64 with mpmath. PyTorch's and JAX's errors stand beside,
-    from the sample, where they are installed. Prints a row per activation, direction, parameter and implementation:
+    --exhaustive on all inputs (two minutes per activation on two cores); float64 with mpmath. PyTorch's and JAX's
+    errors stand beside, from the sample, where they are installed. Prints a row per activation, direction, parameter
+    and implementation:
     name, largest_ulp and the input at which it was met, promised_ulp, correctly_rounded, verdict; the formats other
     than table have also mismatches, flushed subnormal numbers and monotonicity breaks.
     """

@@ -121,16 +121,22 @@ def gelu_tanh_derivative(x: Array, a: Any = None) -> Array:
     return sigmoid(u) + _times(x * du, sigmoid_derivative(u))
 
 
+def _slope_times(a: Any, x: Array) -> Array:
+    """a * x, and 0 for a slope of 0 also where x is infinite."""
+    return a * np.where(np.isinf(x) & (a == 0), 0.0, x)
+
+
 def swish(x: Array, a: Any) -> Array:
-    return _times(x, sigmoid(a * x))
+    return _times(x, sigmoid(_slope_times(a, x)))
 
 
 def swish_derivative(x: Array, a: Any) -> Array:
-    return sigmoid(a * x) + _times(a * x, sigmoid_derivative(a * x))
+    z = _slope_times(a, x)
+    return sigmoid(z) + _times(z, sigmoid_derivative(z))
 
 
 def swish_df_da(x: Array, a: Any) -> Array:
-    return _times(x, _times(x, sigmoid_derivative(a * x)))
+    return _times(x, _times(x, sigmoid_derivative(_slope_times(a, x))))
 
 
 def mish(x: Array, a: Any = None) -> Array:

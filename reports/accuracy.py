@@ -125,6 +125,8 @@ def document(table: pd.DataFrame, environment: Mapping[str, Any]) -> str:
 
 
 TRADES = "What promises above 1 ULP buy, or above 2 of the derivative (docs/performance.md has the log)"
+
+
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns of the document: details only where there are any."""
     details = [name for name in DETAILS if rows[name].notna().any() and rows[name].any()]

@@ -17,7 +17,7 @@ from suites import gate, layer_gate
 from suites.buffers import inputs
 from suites.grids import always, grid
 from suites.measure import Work, race
-from suites.peers import CONTENDERS, DIRECTIONS, NAMES, Arrays, expected
+from suites.peers import CONTENDERS, DIRECTIONS, NAMES, OWN, Arrays, expected
 
 ABSENT = {row.name: row.absent for row in CONTENDERS.values() if row.absent}
 PRESENT = [row for row in CONTENDERS.values() if not row.absent]

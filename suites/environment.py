@@ -43,7 +43,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cpu_flags": cpu.get("flags", []),
         "caches": caches(),
-        "versions": {**{name: metadata.version(name) for name in [*PACKAGES, *filter(find_spec, PEERS)]}, **jit.versions()},
+        "versions": {name: metadata.version(name) for name in [*PACKAGES, *filter(find_spec, PEERS)]} | jit.versions(),
         "blas": blas_info(),
         "numpy_core": numpy_core(),
         "threading_layer": layer,
