@@ -1,10 +1,10 @@
 """The ACTIVATIONS table: one row per activation, its scalar functions beside what is promised of them.
 
-The scalar functions f(x, a) and df(x, y, a), y = f(x, a), live in piecewise, smooth, gated and swish. To add an
+The scalar functions f(x, a) and df(x, y, a), y = f(x, a), live in piecewise, smooth, gated, mish and swish. To add an
 activation: two such functions, their float64 references, and one row here.
 """
 
-from kernels import gated, piecewise, smooth, swish
+from kernels import gated, mish, piecewise, smooth, swish
 from kernels import reference_activations as reference
 from kernels.elementwise import Activation
 

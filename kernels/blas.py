@@ -136,9 +136,9 @@ def matmul(out: Array, a: Array, b: Array, transpose_a: bool = False, transpose_
 
 
 def set_threads(n: int) -> None:
-    """Let kernels and matrix products use n threads; ValueError unless 1 <= n <= the CPUs there are."""
-    if not 1 <= n <= (os.cpu_count() or 1):
-        raise ValueError(f"n must be between 1 and {os.cpu_count()}, got {n}")
+    """Let kernels and matrix products use n threads; ValueError unless 1 <= n <= the CPUs that this process may use."""
+    if not 1 <= n <= max_threads():
+        raise ValueError(f"n must be between 1 and {max_threads()}, got {n}")
     set_num_threads(n)
     _LIBRARY.scipy_openblas_set_num_threads(n)
 

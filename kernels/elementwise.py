@@ -148,19 +148,19 @@ class Activation:
 
     @cached_property
     def _forward(self) -> Any:
-        return loops.forward(self.f)
+        return loops.forward(self.f, False)
 
     @cached_property
     def _backward(self) -> Any:
-        return loops.backward(self.f, self.df)
+        return loops.backward(self.f, self.df, False)
 
     @cached_property
     def _from_output(self) -> Any:
-        return loops.backward_from_output(self.df_from_output)
+        return loops.backward_from_output(self.df_from_output, False)
 
     @cached_property
     def _forward_backward(self) -> Any:
-        return loops.forward_backward(self.f, self.df)
+        return loops.forward_backward(self.f, self.df, False)
 
     @cached_property
     def _default(self) -> float:
@@ -195,7 +195,7 @@ class Activation:
             (sums[0], slice(rows * LANES), (rows, LANES)),
             (sums[1, :rest], slice(rows * LANES, None), (1, rest)),
         ):
-            loop(total, total, *(_flat(array)[part].reshape(shape) for array in (dy, x, y)), a[: total.size])
+            loop(total, total, *(passes.flat(array)[part].reshape(shape) for array in (dy, x, y)), a[: total.size])
         da[...] = sums.sum()
 
 
@@ -207,10 +207,6 @@ def _check_alike(outputs: dict[str, Any], inputs: dict[str, Any]) -> None:
         check_output(name, array, dtype, *first.shape)
     for name, array in inputs.items():
         check_input(name, array, dtype, *first.shape)
-
-
-def _flat(array: Array) -> Array:
-    return array if array.ndim == 1 else array.ravel()
 
 
 def _rows(array: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Activations x * gate(x), each with its derivative: both gelu, mish; swish is in swish.
+"""Activations x * gate(x), each with its derivative: both gelu. swish and mish have modules of their own.
 
 gate(x) + gate(-x) = 1, so f'(x) + f'(-x) = 1: most take both sides from the negative one, where f and f'
 fade away like E = e^-|z| and keep their relative accuracy. There E is kept scaled (vecmath.exp_parts)
@@ -11,12 +11,10 @@ from kernels.intrinsics import fma, horner, pick, shift_into_exponent
 from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
 from kernels.vecmath import (
-    exp_parts,
     join,
     minus_unscaled,
     near_exp,
     unscale,
-    vanishes,
 )
 
 # Lost beside 1. Exponents of this size at least have no parts that are subnormal numbers, which are slow.
@@ -55,7 +53,6 @@ _EXP2 = (
     ),
 )  # fmt: skip
 _GELU_MOST = (16.25, 46.0)  # e^(-x^2/2) vanishes before
-_DEEP = (-40.0, -350.0)
 
 
 @scalar
@@ -109,15 +106,6 @@ def gelu_derivative(x, y, a):
     slope = gelu_slope(magnitude)
     slope = unscale(fma(p, slope, slope) * scale)
     return slope if x < 0 else T(1) - slope
-
-
-@scalar
-def _scaled_exp(z, dz):
-    """(p, normal, scale, factor): e^(z + dz) = (1 + p) * normal = (1 + p) * scale * factor, scale not subnormal."""
-    p, scale = exp_parts(z, dz)
-    one = type(z)(1)
-    deep = z < pick(z, _DEEP)
-    return p, unscale(scale), scale if deep else unscale(scale), unscale(one) if deep else one
 
 
 @scalar

@@ -11,6 +11,7 @@ import platform
 import stat
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -113,7 +114,7 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
         dispatcher = numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
         if sealed:
             dispatcher._can_compile = False
-            dispatcher._compile_for_args = _refuse  # from another thread, while declare compiles
+            dispatcher._compile_for_args = partial(_again, dispatcher)
         _KERNELS[function.__name__] = dispatcher
         return dispatcher
 
@@ -225,6 +226,11 @@ def set_num_threads(n: int) -> None:
         _start_threads()
         numba.set_num_threads(n)
     _threads = n
+
+
+def max_threads() -> int:
+    """How many threads there can be: the CPUs that this process may use, or the user's NUMBA_NUM_THREADS."""
+    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 def num_threads() -> int:

@@ -69,7 +69,7 @@ def blocks(y, part, parts, streams):
 
 
 @cache
-def forward(f: Scalar, streams: bool = False) -> Any:
+def forward(f: Scalar, streams: bool) -> Any:
     """y = f(x, a)."""
 
     @kernel(name=f"{f.__name__}_forward{'_streaming' * streams}", sealed=True)
@@ -95,7 +95,7 @@ def forward(f: Scalar, streams: bool = False) -> Any:
 
 
 @cache
-def backward(f: Scalar, df: Scalar, streams: bool = False) -> Any:
+def backward(f: Scalar, df: Scalar, streams: bool) -> Any:
     """dx = dy * f'(x); df takes y = f(x, a) too, and LLVM drops the load where it does not use it."""
 
     @kernel(name=f"{df.__name__}_backward{'_streaming' * streams}", sealed=True)
@@ -121,7 +121,7 @@ def backward(f: Scalar, df: Scalar, streams: bool = False) -> Any:
 
 
 @cache
-def backward_from_output(df: Scalar, streams: bool = False) -> Any:
+def backward_from_output(df: Scalar, streams: bool) -> Any:
     """dx = dy * f'(x), the slope computed from y = f(x, a) alone."""
 
     @kernel(name=f"{df.__name__}_backward{'_streaming' * streams}", sealed=True)
@@ -147,7 +147,7 @@ def backward_from_output(df: Scalar, streams: bool = False) -> Any:
 
 
 @cache
-def forward_backward(f: Scalar, df: Scalar, streams: bool = False) -> Any:
+def forward_backward(f: Scalar, df: Scalar, streams: bool) -> Any:
     """y = f(x, a) and dx = dy * f'(x) in one pass: what they share is computed once."""
 
     @kernel(name=f"{df.__name__}_forward_backward{'_streaming' * streams}", sealed=True)

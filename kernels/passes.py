@@ -34,9 +34,14 @@ def compiled(
     factory: Factory, scalars: Scalars, dtype: Any, outputs: int, inputs: int, streams: bool
 ) -> tuple[Any, int]:
     """A factory's loop, compiled for arrays of dtype, and where its machine code is."""
-    loop = factory(*scalars, True) if streams else factory(*scalars)
+    loop = factory(*scalars, streams)
     jit.declare(loop, dtype, outputs, inputs, types.float64, types.intp, types.intp)
     return loop, jit.pointer(loop, dtype)
+
+
+def flat(array: Array) -> Array:
+    """A view as (elements,)."""
+    return array if array.ndim == 1 else array.ravel()
 
 
 def run(factory: Factory, scalars: Scalars, outputs: tuple[Array, ...], inputs: tuple[Array, ...], a: float) -> bool:
@@ -44,7 +49,7 @@ def run(factory: Factory, scalars: Scalars, outputs: tuple[Array, ...], inputs: 
 
     Arrays that are changed in place are not streamed: their lines are in the caches already.
     """
-    arrays = [array if array.ndim == 1 else array.ravel() for array in (*outputs, *inputs)]
+    arrays = [flat(array) for array in (*outputs, *inputs)]
     first = arrays[0]
     streams = first.nbytes >= STREAMED_BYTES and not set(map(address, outputs)) & set(map(address, inputs))
     loop, pointer = compiled(factory, scalars, first.dtype, len(outputs), len(inputs), streams)

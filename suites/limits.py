@@ -1,6 +1,5 @@
 """What one core of this machine can do, and two where there are, probed in the session that is held against it."""
 
-import os
 import timeit
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +10,7 @@ import numpy as np
 from kernels import probe
 from kernels.blas import set_threads
 from kernels.checks import DTYPES
-from kernels.jit import num_threads
+from kernels.jit import max_threads, num_threads
 from kernels.layer import empty
 from suites.levels import levels
 
@@ -25,7 +24,7 @@ WRITES: dict[str, tuple[Callable[..., Any], int]] = {
     "copy": (lambda x, y, z, *how: probe.copy(y, x, *how), 2),
     "triad": (lambda x, y, z, *how: probe.triad(z, y, x, *how), 3),
 }
-THREADS = (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
+THREADS = (1, 2) if max_threads() > 1 else (1,)
 
 
 def in_threads(name: str, threads: int) -> str:
@@ -49,14 +48,16 @@ def measure() -> dict[str, dict[str, float]]:
     for name in BANDWIDTHS:
         limits[name] = {}
     before = num_threads()
-    for level, size in levels().items():
-        limits["read"][level] = _rate(size, READ)
-        for threads in THREADS:
-            set_threads(threads)
-            for name, probed in WRITES.items():
-                rates = (_rate(size, probed, threads, streams) for streams in (False, True))
-                limits[in_threads(name, threads)][level] = max(rates)
-    set_threads(before)
+    try:
+        for level, size in levels().items():
+            limits["read"][level] = _rate(size, READ)
+            for threads in THREADS:
+                set_threads(threads)
+                for name, probed in WRITES.items():
+                    rates = (_rate(size, probed, threads, streams) for streams in (False, True))
+                    limits[in_threads(name, threads)][level] = max(rates)
+    finally:
+        set_threads(before)
     return limits
 
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from kernels import gated, loops, piecewise, smooth, swish
+from kernels import gated, loops, mish, piecewise, smooth, swish
 from kernels.activations import ACTIVATIONS
 from kernels.jit import assembly
 
@@ -194,7 +194,7 @@ def test_saves_names_what_the_derivative_uses(row):
 def test_every_activation_scalar_has_a_row():
     """A scalar that takes (x, a), (x, y, a) or (y, a) is an activation or its derivative; none lies about unused."""
     used = {f for row in ACTIVATIONS.values() for f in (row.f, row.df, row.df_da, row.df_from_output)}
-    for module in (piecewise, smooth, gated, swish):
+    for module in (piecewise, smooth, gated, mish, swish):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 assert function in used, f"{module.__name__}.{name} has no row in ACTIVATIONS"

@@ -1,7 +1,5 @@
 """However a pass is run, in threads or past the caches, it gives the bits of one thread with ordinary stores."""
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +13,7 @@ from kernels.loops import SMALL
 from kernels.streams import BLOCK_BYTES
 from suites.environment import denormals
 
-CPUS = os.cpu_count() or 1
+CPUS = max_threads()
 NAMES = ("relu", "gelu")
 
 
