@@ -65,8 +65,13 @@ def measured(experiment: str, out: Path | None, grid: dict[str, Any], executor: 
     """The rows of one experiment's grid, kept in the results folder out where one is given."""
     from suites.sweep import sweep
 
-    with progress_bar(experiment) as progress:
-        return sweep(experiment, out=out, executor=executor, progress=progress, **grid)
+    try:
+        with progress_bar(experiment) as progress:
+            return sweep(experiment, out=out, executor=executor, progress=progress, **grid)
+    except KeyboardInterrupt:
+        if out is not None:
+            notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
+        raise
 
 
 def survival(experiment: str, out: Path | None, rows: bool, format: str, **grid: Any) -> None:

@@ -136,7 +136,12 @@ def matmul(out: Array, a: Array, b: Array, transpose_a: bool = False, transpose_
 
 
 def set_threads(n: int) -> None:
-    """Let kernels and matrix products use n threads; ValueError unless 1 <= n <= the CPUs that this process may use."""
+    """Let kernels and matrix products use n threads.
+
+    TypeError unless n is an int, ValueError unless 1 <= n <= the CPUs that this process may use.
+    """
+    if not isinstance(n, int):
+        raise TypeError(f"n must be an int, got {n!r}")
     if not 1 <= n <= max_threads():
         raise ValueError(f"n must be between 1 and {max_threads()}, got {n}")
     set_num_threads(n)

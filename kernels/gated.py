@@ -1,7 +1,6 @@
 """Activations x * gate(x), each with its derivative: both gelu. swish and mish have modules of their own.
 
-gate(x) + gate(-x) = 1, so f'(x) + f'(-x) = 1: most take both sides from the negative one, where f and f'
-fade away like E = e^-|z| and keep their relative accuracy. There E is kept scaled (vecmath.exp_parts)
+Where f and f' fade away like an exponential E they keep their relative accuracy: E is kept scaled
 until x has multiplied it, since E alone may round to a subnormal number.
 """
 
@@ -10,12 +9,7 @@ from math import log
 from kernels.intrinsics import fma, horner, pick, shift_into_exponent
 from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
-from kernels.vecmath import (
-    join,
-    minus_unscaled,
-    near_exp,
-    unscale,
-)
+from kernels.vecmath import join, minus_unscaled, near_exp, unscale
 
 # Lost beside 1. Exponents of this size at least have no parts that are subnormal numbers, which are slow.
 _TINY = 2.0**-40

@@ -1,4 +1,4 @@
-"""exp, division and log1p as scalar functions that LLVM turns into SIMD.
+"""exp, expm1 and division as scalar functions that LLVM turns into SIMD.
 
 No branches, no calls, no tables: every function is a chain of fused multiply-adds, and one body serves
 float32 and float64, which differ by pairs of constants. What a later step needs more exactly than its

@@ -10,7 +10,8 @@ import pandas as pd
 
 from reports.tables import emit
 from reports.words import listed, several
-from suites.certificate import BROKEN, trades
+from suites.certificate import BROKEN, KEPT, UNFINISHED, trades
+from suites.certify import ALL
 from suites.errors import UserError
 from suites.results import write_whole
 
@@ -66,11 +67,19 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def section(table: pd.DataFrame) -> dict[str, Any]:
-    """What the page shows of such a table (see beside): finding, rows, peers, trades; empty without rows."""
+    """What the page shows of such a table (see beside): finding, rows, counts that are not all 0, peers, trades.
+
+    Empty without rows.
+    """
     if table.empty:
         return {}
-    rows = table.to_dict("records")
-    return {"finding": finding(table), "rows": rows, "peers": peers(table), "trades": trades(table)}
+    return {
+        "finding": finding(table),
+        "rows": table.to_dict("records"),
+        "counts": [name for name in COUNTS if table[name].any()],
+        "peers": peers(table),
+        "trades": trades(table),
+    }
 
 
 def peers(table: pd.DataFrame) -> list[str]:
@@ -80,11 +89,14 @@ def peers(table: pd.DataFrame) -> list[str]:
 
 def finding(table: pd.DataFrame) -> str:
     """The verdict of a certificate in sentences."""
-    failed = table[table.verdict == BROKEN]
+    failed, unfinished = (table[table.verdict == verdict] for verdict in (BROKEN, UNFINISHED))
     broken = [f"{row.direction.replace('_', ' ')} of {row.name} in {row.dtype}" for row in failed.itertuples()]
     where = listed([*dict.fromkeys(broken)])
-    kept = f"{len(table) - len(failed)} of {several(len(table), 'promise')} of accuracy are kept"
+    kept = f"{(table.verdict == KEPT).sum()} of {several(len(table), 'promise')} of accuracy are kept"
     text = kept + (f"; broken: {where}." if where else ".")
+    if len(unfinished):
+        share = (unfinished.points / ALL).min()
+        text += f" {several(len(unfinished), 'promise')} not tested on all inputs yet, but on {share:.0%} at least."
     worst = table[table.dtype == "float32"].groupby("direction", sort=False).largest_ulp.max()
     errors = listed([f"{error:.3g} ULP ({direction.replace('_', ' ')})" for direction, error in worst.items()])
     return text + (f" The largest errors in float32 are {errors}." if errors else "")

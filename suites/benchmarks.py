@@ -16,6 +16,7 @@ from kernels.activations import ACTIVATIONS
 from kernels.names import advice
 from suites.errors import UserError, known, whole
 from suites.experiment import Progress
+from suites.peers import CONTENDERS
 from suites.profiles import PROFILES
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,8 @@ def run(
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         if left := re.search(r"(\d+) benchmarks left to the full profile", output.getvalue()):
             raise UserError(f"the {left[1]} benchmarks that match are of the full profile: add --profile full")
-        raise UserError(f"no benchmark matches -k {select!r}; {advice(ACTIVATIONS, select)}")
+        absent = [f"{row.name}: {row.absent}" for row in CONTENDERS.values() if "peers" in suites and row.absent]
+        raise UserError("; ".join([f"no benchmark matches -k {select!r}", *absent, advice(ACTIVATIONS, select)]))
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         lines = output.getvalue().strip().splitlines()
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]

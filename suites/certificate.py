@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
+from suites.certify import ALL, EVERYTHING
 from suites.peers import OWN
 from suites.ulp import MEASURES
 
 SUBJECT = ["activation", "direction", "parameter_a", "dtype", "by", "dataset"]
-KEPT, BROKEN = "kept", "broken"
+KEPT, BROKEN, UNFINISHED = "kept", "broken", "unfinished"
 # Measures of which a single one breaks the promise.
 NEVER = ("non_finite_mismatches", "sign_of_zero_mismatches", "flushed_subnormals")
 # Results within half a unit of the exact value are in its order; beyond, a step back between neighbours is allowed for.
@@ -22,9 +23,10 @@ def certificate(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per SUBJECT of the experiment's rows.
 
     Columns: name, direction, a, dtype, by, largest_ulp, at (that input, to be pasted back), at_bits, promised_ulp,
-    correctly_rounded (a share), verdict (kept or broken; empty of peers, who promised nothing), broken_by (measures,
-    each with an input), points, tested (exhaustive or sample), and the other measures of suites.ulp. largest_absolute
-    and promised_absolute are null where no absolute promise is made.
+    correctly_rounded (a share), verdict (kept, broken, or unfinished where all inputs were to be tested and some are
+    missing; empty of peers, who promised nothing), broken_by (measures, each with an input), points, tested
+    (exhaustive or sample), and the other measures of suites.ulp. largest_absolute and promised_absolute are null where
+    no absolute promise is made.
     """
     groups = rows.astype({"position": "float64"}).groupby(SUBJECT, sort=False, dropna=False, observed=True)
     return pd.DataFrame([_line(dict(zip(SUBJECT, key, strict=True)), group) for key, group in groups])
@@ -47,12 +49,18 @@ def _line(subject: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
         "dtype": subject["dtype"], "by": subject["by"], "largest_ulp": value["largest_ulp"],
         "at": _pasted(at["largest_ulp"]), "at_bits": _bits(at["largest_ulp"]), "promised_ulp": promised["promised_ulp"],
         "correctly_rounded": value["correctly_rounded"] / value["points"],
-        "verdict": (BROKEN if broken else KEPT) if subject["by"] == OWN else "",
+        "verdict": _verdict(subject, value, broken) if subject["by"] == OWN else "",
         "broken_by": ", ".join(f"{name} at {_pasted(at[name])}" for name in broken),
         "points": value["points"], "tested": subject["dataset"], "promised_absolute": promised["promised_absolute"],
     }  # fmt: skip
     rest = {name: value[name] for name in MEASURES if name not in line}
     return line | rest
+
+
+def _verdict(subject: Mapping[str, Any], value: Mapping[str, Any], broken: list[str]) -> str:
+    if broken:
+        return BROKEN
+    return UNFINISHED if subject["dataset"] == EVERYTHING and value["points"] < ALL else KEPT
 
 
 def _broken(value: Mapping[str, Any], promised: Mapping[str, Any]) -> Iterator[str]:

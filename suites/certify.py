@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 
 FORWARD, DERIVATIVE, BY_A = "forward", "derivative", "derivative_by_a"
 EVERYTHING, SAMPLE = "exhaustive", "sample"
+ALL = 2**32  # inputs in float32, NaN included
 PEERS = ("torch", "jax")
 
 # float32's promises are the rows'. These are float64's, in ULP, of every row.
@@ -81,7 +82,7 @@ def _cells(row: Activation, dtype: str, exhaustive: bool, count: int, seed: int)
     cell = partial(AccuracyCell, row.name, dtype=dtype, seed=seed)
     sampled = partial(cell, points=SAMPLE, first=0, count=count if dtype == "float32" else min(count, COUNT_FLOAT64))
     if exhaustive and dtype == "float32":
-        for first in range(0, 2**32, SLICE):
+        for first in range(0, ALL, SLICE):
             yield cell(row.a, by=OWN, points=EVERYTHING, first=first, count=SLICE)
     else:
         yield sampled(row.a, by=OWN)

@@ -121,7 +121,7 @@ _CUT_TAIL = "its one formula cancels in the left tail, where it is 100 % off; gr
 _PRODUCTS = "its matrix products, MKL's in PyTorch's packages, run closer to the CPU's peak"
 _SAME = "the same library does the work: what is left is the checked call, and noise"
 _SUBNORMAL = "gradients of the first layers are subnormal numbers, slow to multiply, which gradfade keeps"
-_VECTORS = "its tanh is a library's, MKL's in PyTorch's packages, with fewer operations and larger errors"
+_VECTORS = "its tanh is a library's, MKL's in PyTorch's packages"
 _STREAMS = "both do next to nothing but read and write: what is left is the checked call, and noise"
 
 REASONS = {

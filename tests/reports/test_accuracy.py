@@ -45,6 +45,13 @@ def test_peers_stand_in_columns_beside(table):
     assert accuracy.peers(accuracy.beside(table)) == ["torch", "jax"]
 
 
+def test_the_finding_tells_that_a_run_over_all_inputs_is_unfinished():
+    some = measured("tanh", points=2.0**31).assign(dataset="exhaustive")
+    assert accuracy.finding(accuracy.beside(certificate(some))).startswith(
+        "0 of 1 promise of accuracy are kept. 1 promise not tested on all inputs yet, but on 50% at least."
+    )
+
+
 def test_the_finding_names_what_is_broken_and_the_largest_errors(table):
     assert accuracy.finding(accuracy.beside(table)) == (
         "2 of 3 promises of accuracy are kept; broken: forward of erf in float32. "
@@ -76,7 +83,7 @@ def test_the_document_has_commit_machine_columns_and_peers(table, tmp_path):
 
 def test_a_document_without_peers():
     text = accuracy.document(certificate(measured("relu")), ENVIRONMENT)
-    assert accuracy.PEERS not in text
+    assert accuracy.PEERS_TITLE not in text
     assert accuracy.TRADES not in text
     assert text.count("| name |") == 1
 

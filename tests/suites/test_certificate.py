@@ -43,6 +43,13 @@ def test_a_line_tells_its_subject_and_the_input_to_be_pasted_back():
     assert one(piece(at=-0.1, dtype="float64"))["at_bits"] == "0xbfb999999999999a"
 
 
+def test_all_inputs_are_not_certified_before_all_are_tested():
+    some = piece(points=2.0**31, correctly_rounded=2.0**31).assign(dataset="exhaustive")
+    assert one(some)["verdict"] == "unfinished"
+    assert one(some, some)["verdict"] == "kept"
+    assert one(piece(points=2.0**31, largest_ulp=2.5).assign(dataset="exhaustive"))["verdict"] == "broken"
+
+
 def test_pieces_of_one_subject_are_one_line():
     line = one(
         piece(at=1.0, monotonicity_breaks=2.0),
