@@ -60,7 +60,8 @@ def render(folder: Path) -> Path:
         name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=record(run), setup=setup(run),
         notes=_notes(run),
         answer=answer(ranked), ranking=ranked.to_dict("records"), training=trained.to_dict("records"),
-        accuracy=accuracy.section(certified), peers=ratios.section(peers),
+        accuracy=accuracy.section(certified),
+        peers=ratios.section(peers, run.session, run.environment.get("caches", {})),
         sections=sections, folder=FOLDER, LONG=LONG,
     )  # fmt: skip
     write_whole(target / PAGE, lambda path: path.write_text(text, encoding="utf-8"))

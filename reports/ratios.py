@@ -11,33 +11,43 @@ import numpy as np
 import pandas as pd
 
 from reports.words import listed, readable, several
+from suites.levels import array_bytes
 from suites.peers import CONTENDERS, OWN, reason
 
-COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "reason"]
+COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "gradfade_ns", "reason"]
 GROUP = ["what", "n", "dtype", "lane", "contender"]
 TITLES = {"network": "Networks, forward and backward", "product": "Products of square matrices"}
+# The bandwidth probe with the streams of a direction, and how many arrays that moves.
+STREAMS = {"forward": ("copy", 2), "backward": ("triad", 3), "forward_backward": ("copy", 4)}
 ELEMENT = "peer"  # the experiment of element-wise comparisons; the others' names say what they compare
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One table of the page: columns (contender, lane), rows of (name, a ratio per column), their means."""
+    """One table of the page: columns (contender, lane), rows of (name, a ratio per column), their means.
+
+    own are gradfade's ns per element by row, the median where it was compared with several; floor is what moving the
+    arrays alone takes of that at the bandwidth probed, None where it was not, or where not only that is done.
+    """
 
     title: str
     columns: list[tuple[str, str]]
     rows: list[tuple[str, list[float]]]
     means: list[float]
+    own: list[float]
+    floor: float | None
 
 
 def cells(peers: pd.DataFrame) -> pd.DataFrame:
     """A row per comparison, from the rows of a run's peers: COLUMNS.
 
     what is a direction, "network" or "product"; n counts the elements of a direction; of a product activation is the
-    side of its matrices; reason says why a ratio below 1 is.
+    side of its matrices; gradfade_ns is per element; reason says why a ratio below 1 is.
     """
     if peers.empty:
         return pd.DataFrame(columns=COLUMNS)
     rows = peers[peers.metric == "ratio"]
+    theirs = peers[(peers.metric == "ns_per_element") & (peers.contender != OWN)].value
     element = rows.experiment == ELEMENT
     names = rows.activation.astype(object).where(rows.activation.notna() & (rows.activation != ""))
     table = rows.assign(
@@ -45,6 +55,7 @@ def cells(peers: pd.DataFrame) -> pd.DataFrame:
         n=rows.n.astype(object).where(element, ""),
         activation=names.fillna(rows.n.map(lambda n: str(isqrt(n)))),
         ratio=rows.value,
+        gradfade_ns=theirs.to_numpy() / rows.value.to_numpy(),
     )
     table["reason"] = [
         reason(row.contender, row.activation, row.what) if row.ratio < 1 else "" for row in table.itertuples()
@@ -78,12 +89,23 @@ def behind(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.ratio < 1].sort_values("ratio", kind="stable")
 
 
-def grids(table: pd.DataFrame) -> list[Grid]:
+def floor(what: str, n: int, dtype: str, session: dict[str, Any], caches: dict[str, int]) -> float | None:
+    """ns per element that moving the arrays of a direction takes in the cache level where they live."""
+    limits = session.get("limits")
+    if what not in STREAMS or not limits or not caches:
+        return None
+    probe, arrays = STREAMS[what]
+    itemsize = np.dtype(dtype).itemsize
+    level = next((name for name, size in array_bytes(caches).items() if n * itemsize <= size), "DRAM")
+    return arrays * itemsize / float(limits[probe][level])
+
+
+def grids(table: pd.DataFrame, session: dict[str, Any], caches: dict[str, int]) -> list[Grid]:
     """A table per direction, size and dtype of the element-wise comparisons, one per dtype of networks and products."""
-    return [_grid(group) for _, group in table.groupby(["what", "n", "dtype"], sort=False)]
+    return [_grid(group, session, caches) for _, group in table.groupby(["what", "n", "dtype"], sort=False)]
 
 
-def _grid(group: pd.DataFrame) -> Grid:
+def _grid(group: pd.DataFrame, session: dict[str, Any], caches: dict[str, int]) -> Grid:
     what, n, dtype = group.iloc[0][["what", "n", "dtype"]]
     wide = group.pivot_table(index="activation", columns=["contender", "lane"], values="ratio", sort=False)
     return Grid(
@@ -91,6 +113,8 @@ def _grid(group: pd.DataFrame) -> Grid:
         columns=list(wide.columns),
         rows=[(name, list(row)) for name, row in zip(wide.index, wide.to_numpy(), strict=True)],
         means=[geometric_mean(wide[column].dropna()) for column in wide],
+        own=list(group.groupby("activation", sort=False).gradfade_ns.median()[wide.index]),
+        floor=floor(what, n, dtype, session, caches),
     )
 
 
@@ -102,29 +126,36 @@ def finding(table: pd.DataFrame) -> str:
     return text + (f" Not measured here: {listed(absent)}." if absent else "")
 
 
-def section(table: pd.DataFrame) -> dict[str, Any]:
-    """What the page's section is made of; empty where nothing was compared."""
+def section(table: pd.DataFrame, session: dict[str, Any], caches: dict[str, int]) -> dict[str, Any]:
+    """What the page's section is made of; empty where nothing was compared.
+
+    session and caches tell the bandwidths probed in the run and the sizes of the caches.
+    """
     if table.empty:
         return {}
     return {
         "finding": finding(table),
         "means": means(table).to_dict("records"),
-        "grids": grids(table),
+        "grids": grids(table, session, caches),
         "behind": behind(table).to_dict("records"),
     }
 
 
 def summary(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Title -> what a terminal shows: ratios by activation, their geometric means, and why some are below 1."""
+    """Title -> what a terminal shows: ratios by activation with gradfade's ns, their means, why some are below 1."""
     tables = {
         grid.title: pd.DataFrame(
-            [[name, *row] for name, row in [*grid.rows, ("geometric mean", grid.means)]],
+            [
+                *([name, ns, *row] for (name, row), ns in zip(grid.rows, grid.own, strict=True)),
+                ["geometric mean", float("nan"), *grid.means],
+            ],
             columns=[
                 "",
+                "gradfade, ns",
                 *(f"{contender} {lane}".removesuffix(" preallocated").strip() for contender, lane in grid.columns),
             ],
         )
-        for grid in grids(table)
+        for grid in grids(table, {}, {})
     }
     tables |= {"Geometric means": means(table), "Behind": behind(table)}
     return {title: rows for title, rows in tables.items() if len(rows)}

@@ -52,7 +52,13 @@ def test_what_is_behind_is_named_with_its_reason_worst_first(rows):
 
 
 def test_grids_keep_kinds_and_directions_apart_and_leave_gaps(rows):
-    forward, backward, networks, products = ratios.grids(ratios.cells(rows))
+    session = {"limits": {"copy": {"L2": 80.0, "DRAM": 10.0}, "triad": {"L2": 96.0, "DRAM": 12.0}}}
+    cells = ratios.cells(rows)
+    forward, backward, networks, products = ratios.grids(cells, session, {"L1": 2**15, "L2": 2**21})
+    assert (forward.floor, backward.floor, networks.floor) == (pytest.approx(0.1), pytest.approx(0.125), None)
+    assert ratios.grids(cells, session, {"L1": 2**15, "L2": 2**20})[0].floor == pytest.approx(0.8)
+    assert ratios.grids(cells, {}, {})[0].floor is None
+    assert forward.own == [2.0, 2.0]
     assert forward.title == "Forward, 65,536 elements, float32"
     assert forward.columns == [("torch", "preallocated"), ("jax", "allocating")]
     values = dict(forward.rows)
@@ -78,8 +84,8 @@ def test_a_terminal_shows_the_means_below_the_ratios(rows):
         "Networks, forward and backward, float32", "Products of square matrices, float32", "Geometric means", "Behind",
     ]  # fmt: skip
     forward = shown["Forward, 65,536 elements, float32"]
-    assert list(forward) == ["", "torch", "jax allocating"]
-    name, *values = forward.iloc[-1]
+    assert list(forward) == ["", "gradfade, ns", "torch", "jax allocating"]
+    name, _, *values = forward.iloc[-1]
     assert name == "geometric mean"
     assert values == pytest.approx([2.0, 3.0])
     assert ratios.summary(ratios.cells(peer_rows([]))) == {}
@@ -93,4 +99,4 @@ def test_the_page_has_the_ratios_where_they_were_measured(run, rows):
     assert '<span class="behind">▼ 0.500</span>' in text
     assert "<td>tanh is another library&#39;s</td>" in text
     saved = (run / "report" / "figures" / "peers.csv").read_text()
-    assert "forward,65536,float32,preallocated,torch,tanh,0.5,tanh is another library's" in saved
+    assert "forward,65536,float32,preallocated,torch,tanh,0.5,2.0,tanh is another library's" in saved
