@@ -10,7 +10,7 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -130,25 +130,23 @@ def _again(dispatcher: Any, *arguments: Any) -> Any:
         return dispatcher
 
 
-def declare(dispatcher: Any, dtype: Any, outputs: int, inputs: int, *others: Any) -> None:
-    """Compile a sealed kernel for 1-D arrays of dtype, C-contiguous and aligned, and other arguments of these types.
+def declare(dispatcher: Any, kinds: Iterable[tuple[Any, int]], outputs: int, *others: Any) -> int:
+    """Compile a sealed kernel for arrays of these dtypes and dimensions and other arguments of these types.
 
-    The first arrays are outputs, writeable, and the inputs that follow may be read-only.
+    Arrays are C-contiguous and aligned. The first ones, as many as outputs, are writeable, the inputs that follow may
+    be read-only. Returns where the machine code begins.
     """
-    kind = numba.from_dtype(dtype)
-    arrays = [types.Array(kind, 1, "C", readonly=i >= outputs) for i in range(outputs + inputs)]
+    arrays = (
+        types.Array(numba.from_dtype(dtype), ndim, "C", readonly=i >= outputs) for i, (dtype, ndim) in enumerate(kinds)
+    )
+    signature = (*arrays, *others)
     with _UNSEALING:
         dispatcher._can_compile = True
         try:
-            dispatcher.compile((*arrays, *others))
+            dispatcher.compile(signature)
         finally:
             dispatcher._can_compile = False
-
-
-def pointer(dispatcher: Any, dtype: Any) -> int:
-    """Where the machine code of a declared kernel for arrays of dtype begins."""
-    kind = numba.from_dtype(dtype)
-    (compiled,) = (found for signature, found in dispatcher.overloads.items() if signature[0].dtype == kind)
+    compiled = dispatcher.overloads[signature]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 

@@ -26,12 +26,16 @@ class State:
 
     params and grads have the same keys and shapes; backward overwrites grads. saved has "y", the
     output, "dx", the gradient of the input, and what backward needs ("x", "z", "h" ...); a name that
-    starts with d is a gradient. children are the states of the layers this one is made of.
+    starts with d is a gradient. buffers are what forward carries from step to step besides parameters,
+    such as BatchNorm's running statistics. training: whether forward treats x as a training batch, or
+    evaluates. children are the states of the layers this one is made of.
     """
 
     params: dict[str, Array] = field(default_factory=dict)
     grads: dict[str, Array] = field(default_factory=dict)
     saved: dict[str, Array] = field(default_factory=dict)
+    buffers: dict[str, Array] = field(default_factory=dict)
+    training: bool = True
     children: list["State"] = field(default_factory=list)
 
 
@@ -158,6 +162,22 @@ def parameters(state: State, path: str = "") -> Iterator[tuple[str, Array, Array
         yield path + name, parameter, state.grads[name]
     for i, child in enumerate(state.children):
         yield from parameters(child, f"{path}{i}.")
+
+
+def set_training(state: State, training: bool) -> None:
+    """Make forward treat what follows as training batches, or evaluate, in this layer and those it is made of."""
+    state.training = training
+    for child in state.children:
+        set_training(child, training)
+
+
+def copy_weights(target: State, source: State) -> None:
+    """Copy every parameter and buffer from a state of the same layer, which may be for another batch."""
+    for mine, theirs in ((target.params, source.params), (target.buffers, source.buffers)):
+        for name, array in theirs.items():
+            mine[name][...] = array
+    for child, other in zip(target.children, source.children, strict=True):
+        copy_weights(child, other)
 
 
 def saved_bytes(state: State) -> int:

@@ -15,6 +15,7 @@ from kernels.streams import call
 Array = np.ndarray[Any, Any]
 Factory = Callable[..., Any]
 Scalars = tuple[Callable[..., Any], ...]
+Kinds = tuple[tuple[Any, int], ...]
 
 # Bytes of an array that is streamed. It wins sooner, but what follows would not find smaller results in the caches.
 STREAMED_BYTES = 2**26
@@ -30,13 +31,30 @@ def in_parts(arrays, loop, a, parts):
 
 
 @cache
-def compiled(
-    factory: Factory, scalars: Scalars, dtype: Any, outputs: int, inputs: int, streams: bool
-) -> tuple[Any, int]:
-    """A factory's loop, compiled for arrays of dtype, and where its machine code is."""
-    loop = factory(*scalars, streams)
-    jit.declare(loop, dtype, outputs, inputs, types.float64, types.intp, types.intp)
-    return loop, jit.pointer(loop, dtype)
+def compiled(factory: Factory, arguments: tuple[Any, ...], kinds: Kinds, outputs: int) -> tuple[Any, int]:
+    """factory(*arguments), a loop compiled for arrays of these dtypes and dimensions, and where its machine code is."""
+    loop = factory(*arguments)
+    return loop, jit.declare(loop, kinds, outputs, types.float64, types.intp, types.intp)
+
+
+def shared(
+    factory: Factory,
+    arguments: tuple[Any, ...],
+    outputs: tuple[Array, ...],
+    inputs: tuple[Array, ...],
+    a: float = 0.0,
+    threads: int = 1,
+) -> bool:
+    """Run loop(*outputs, *inputs, a, part, parts) of a factory over checked arrays, one part per thread.
+
+    Arrays may have any dtypes and dimensions. The loop returns whether it did its part; shared, whether all were done.
+    """
+    arrays = (*outputs, *inputs)
+    kinds = tuple((array.dtype, array.ndim) for array in arrays)
+    loop, pointer = compiled(factory, arguments, kinds, len(outputs))
+    if threads == 1:
+        return bool(loop(*arrays, a, 0, 1))
+    return bool(in_parts(arrays, pointer, a, threads))
 
 
 def flat(array: Array) -> Array:
@@ -49,11 +67,6 @@ def run(factory: Factory, scalars: Scalars, outputs: tuple[Array, ...], inputs: 
 
     Arrays that are changed in place are not streamed: their lines are in the caches already.
     """
-    arrays = [flat(array) for array in (*outputs, *inputs)]
-    first = arrays[0]
-    streams = first.nbytes >= STREAMED_BYTES and not set(map(address, outputs)) & set(map(address, inputs))
-    loop, pointer = compiled(factory, scalars, first.dtype, len(outputs), len(inputs), streams)
-    threads = jit.num_threads()
-    if threads == 1 or first.size <= SMALL:
-        return bool(loop(*arrays, a, 0, 1))
-    return bool(in_parts(tuple(arrays), pointer, a, threads))
+    streams = outputs[0].nbytes >= STREAMED_BYTES and not set(map(address, outputs)) & set(map(address, inputs))
+    threads = 1 if outputs[0].size <= SMALL else jit.num_threads()
+    return shared(factory, (*scalars, streams), tuple(map(flat, outputs)), tuple(map(flat, inputs)), a, threads)

@@ -101,11 +101,7 @@ def _triad(streams: bool = False) -> Any:
 
 
 def _run(factory: Any, arrays: tuple[Array, ...], rounds: int, threads: int, streams: bool) -> None:
-    loop, pointer = passes.compiled(factory, (), arrays[0].dtype, 1, len(arrays) - 1, streams)
-    if threads == 1:
-        loop(*arrays, float(rounds), 0, 1)
-    else:
-        passes.in_parts(arrays, pointer, float(rounds), threads)
+    passes.shared(factory, (streams,), arrays[:1], arrays[1:], float(rounds), threads)
 
 
 def read(x: Array, rounds: int = 1) -> float:

@@ -15,7 +15,7 @@ from kernels.checks import DTYPES
 from kernels.dense import dense_activation
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
-from kernels.layer import Layer, State, chain, parameters
+from kernels.layer import Layer, State, chain, copy_weights, parameters, set_training
 from kernels.loss import softmax_cross_entropy
 from kernels.optimizers import OPTIMIZERS
 from suites.attenuation import Array, checked_numbers
@@ -172,10 +172,10 @@ def _tester(model: Layer, state: State, data: Dataset, dtype: np.dtype[Any]) -> 
     """accuracy(): the share of test examples that the network as it is now gets right."""
     x = data.test_x.astype(dtype)
     tested = model.init(np.random.default_rng(0), x.shape, dtype)
+    set_training(tested, False)
 
     def accuracy() -> float:
-        for (_, mine, _), (_, trained, _) in zip(parameters(tested), parameters(state), strict=True):
-            mine[...] = trained
+        copy_weights(tested, state)
         return float(np.mean(model.forward(tested, x).argmax(axis=1) == data.test_labels))
 
     return accuracy

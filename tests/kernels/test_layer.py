@@ -4,7 +4,7 @@ import pytest
 from kernels.activations import ACTIVATIONS
 from kernels.dense import dense_activation
 from kernels.initializers import INITIALIZERS
-from kernels.layer import chain, parameters, repeat, residual, saved_bytes
+from kernels.layer import chain, copy_weights, parameters, repeat, residual, saved_bytes, set_training
 from kernels.loss import softmax_cross_entropy
 from kernels.optimizers import OPTIMIZERS
 from kernels.recurrent import rnn
@@ -65,6 +65,23 @@ def test_same_seed_same_network(dtype):
     states = [repeat(dense("tanh", 4), 3).init(np.random.default_rng(1), (2, 4), dtype) for _ in range(2)]
     for (_, a, _), (_, b, _) in zip(*map(parameters, states), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_weights_are_copied_to_a_network_of_another_batch(rng, network):
+    state, other = network.init(rng, (7, 4), DOUBLE), network.init(rng, (2, 4), DOUBLE)
+    state.children[1].buffers["mean"], other.children[1].buffers["mean"] = np.ones(3), np.zeros(3)
+    copy_weights(other, state)
+    for (_, mine, _), (_, theirs, _) in zip(parameters(other), parameters(state), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine is not theirs
+    np.testing.assert_array_equal(other.children[1].buffers["mean"], np.ones(3))
+
+
+def test_every_layer_of_a_network_is_set_to_training_or_evaluating(rng, network):
+    state = network.init(rng, (7, 4), DOUBLE)
+    assert state.children[0].children[1].training
+    set_training(state, False)
+    assert not any(part.training for part in (state, state.children[0].children[1], state.children[1].children[0]))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.25])

@@ -1,5 +1,7 @@
 """However a pass is run, in threads or past the caches, it gives the bits of one thread with ordinary stores."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from kernels import loops, passes
 from kernels.activations import ACTIVATIONS
 from kernels.blas import set_threads
-from kernels.jit import max_threads
+from kernels.jit import kernel, max_threads
 from kernels.loops import SMALL
 from kernels.streams import BLOCK_BYTES
 from suites.environment import denormals
@@ -72,6 +74,28 @@ def test_threads_and_streams_give_the_same_bits(name, data):
             set_threads(1)
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one.view(f"u{one.itemsize}"), other.view(f"u{one.itemsize}"))
+
+
+@pytest.mark.parametrize("threads", range(1, min(2, CPUS) + 1))
+def test_arrays_of_any_dimensions_are_shared_among_threads(threads):
+    set_threads(threads)
+    x, sums, numbers = np.arange(24.0).reshape(6, 2, 2), np.zeros((6, 2), np.float32), np.zeros(6, np.int64)
+    assert passes.shared(_row_sums, (), (sums, numbers), (x,), 0.5, threads)
+    np.testing.assert_array_equal(sums, x.sum(axis=2) + 0.5)
+    np.testing.assert_array_equal(numbers, np.arange(6) * threads // 6)
+
+
+@cache
+def _row_sums():
+    @kernel(name="row_sums_in_parts", sealed=True)
+    def loop(sums, numbers, x, a, part, parts):
+        for i in range(part * len(x) // parts, (part + 1) * len(x) // parts):
+            numbers[i] = part
+            for j in range(x.shape[1]):
+                sums[i, j] = x[i, j].sum() + a
+        return True
+
+    return loop
 
 
 @pytest.mark.skipif(CPUS < 2, reason="needs two CPUs")

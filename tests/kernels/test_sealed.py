@@ -23,7 +23,7 @@ def doubling(name):
 
 def test_types_that_are_not_declared_are_refused():
     loop = doubling("doubling_refuses")
-    passes.compiled(lambda streams: loop, (), np.dtype(np.float32), 1, 1, False)
+    passes.compiled(lambda: loop, (), ((np.dtype(np.float32), 1),) * 2, 1)
     whole = np.ones(4, np.int32)
     with pytest.raises(TypeError):
         loop(whole, whole, 0.0, 0, ALL_IF_SMALL)
