@@ -9,7 +9,7 @@ from math import log
 from kernels.intrinsics import fma, horner, pick, shift_into_exponent
 from kernels.jit import scalar
 from kernels.normal import gelu_slope, gelu_tail
-from kernels.vecmath import join, minus_unscaled, near_exp, unscale
+from kernels.vecmath import LN2, SHIFTER, join, minus_unscaled, near_exp, unscale
 
 # Lost beside 1. Exponents of this size at least have no parts that are subnormal numbers, which are slow.
 _TINY = 2.0**-40
@@ -30,11 +30,9 @@ _LN2_HEAD = (0.693145751953125, 0.6931471805598903)
 _LN2_REST = (1.4286068203094173e-06, 5.497923018708371e-14)
 # Lost beside such a multiple, and beside 1. Exponents of this size at least have no subnormal parts.
 _LEAST_EXPONENT = (2.0**-40, 2.0**-70)
-_UP_SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
 _DOWN = (2.0**-32, 2.0**-512)
-_DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 32, 1.5 * 2.0**52 + 1023 - 512)
-# (2^f - 1) / f - _LN2 in f on |f| <= 1/2; relative errors of 2^f 2^-32.9 and 2^-61.6.
-_LN2 = (0.6931471824645996, 0.6931471805599453)
+_TANH_SHIFTER = (1.5 * 2.0**23 + 127 - 32, 1.5 * 2.0**52 + 1023 - 512)
+# (2^f - 1) / f - LN2 in f on |f| <= 1/2; relative errors of 2^f 2^-32.9 and 2^-61.6.
 _EXP2 = (
     (
         -1.904654299957768e-09, 0.24022650718688965, 0.055504109710454941, 0.0096180774271488190, 0.0013333405368030071,
@@ -59,7 +57,7 @@ def gelu_tanh(x, a):
     T = type(x)
     least, one = pick(x, _GELU_TANH_LEAST), pick(x, _DOWN)
     z = least if x < least else T(8) if x > T(8) else x
-    p, scale = _exp2(-z, *_tanh_exponent(z), pick(x, _DOWN_SHIFTER))
+    p, scale = _exp2(-z, *_tanh_exponent(z), pick(x, _TANH_SHIFTER))
     # scale + one first would lose the one where scale is 2^24 and p < 0
     return x if x > T(8) else z / (fma(scale, p, one) + scale) * one
 
@@ -70,7 +68,7 @@ def gelu_tanh_derivative(x, y, a):
     T = type(x)
     most = -pick(x, _GELU_TANH_LEAST)
     magnitude = most if abs(x) > most else abs(x)
-    p, scale = _exp2(-magnitude, *_tanh_exponent(magnitude), pick(x, _UP_SHIFTER))
+    p, scale = _exp2(-magnitude, *_tanh_exponent(magnitude), pick(x, SHIFTER))
     normal = unscale(scale)
     E, dE = join(p, normal)
     k, dk = _even(magnitude, _GROWTH, _D_GROWTH, _GROWTH_CUBIC, _D_GROWTH_CUBIC)
@@ -122,7 +120,7 @@ def _normal_decay(x):
     T = type(x)
     most = pick(x, _GELU_MOST)
     magnitude = most if abs(x) > most else abs(x)
-    half, shift = T(0.5) * magnitude, pick(x, _UP_SHIFTER)
+    half, shift = T(0.5) * magnitude, pick(x, SHIFTER)
     shifted = fma(half, -pick(x, _LOG2_E) * magnitude, shift)
     n = shifted - shift
     r = fma(-half, magnitude, fma(n, -pick(x, _LN2_HEAD), pick(x, _LEAST_EXPONENT)))
@@ -150,4 +148,4 @@ def _exp2(x, k, dk, shifter):
     """(p, scale), 2^(x (k + dk)) = (1 + p) * scale, times the power of two that the shifter adds to scale."""
     shifted = fma(x, k, shifter)
     f = fma(x, dk, fma(x, k, shifter - shifted))
-    return fma(f, pick(x, _LN2), f * horner(f, _EXP2)), shift_into_exponent(shifted)
+    return fma(f, pick(x, LN2), f * horner(f, _EXP2)), shift_into_exponent(shifted)

@@ -15,16 +15,16 @@ from kernels.jit import by_dtype, scalar
 EXACT = -0.0
 
 # e^z = e^r * scale * _UNSCALE, where scale = 2^n * 2^64 (float32), 2^n * 2^512 (float64) has no subnormal
-# value down to _LOWEST, and is 0 there. The last bits of z * log2(e) + _SHIFTER are the exponent of scale.
+# value down to _LOWEST, and is 0 there. The last bits of z * log2(e) + SHIFTER are the exponent of scale.
 _LOWEST = (-132.5, -1064.0)
 _UNSCALE = (2.0**-64, 2.0**-512)
-_SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
+SHIFTER = (1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
 _PLAIN_SHIFTER = (1.5 * 2.0**23 + 127, 1.5 * 2.0**52 + 1023)  # for scale = 2^n
 _DOWN_SHIFTER = (1.5 * 2.0**23 + 127 - 64, 1.5 * 2.0**52 + 1023 - 512)  # for scale = 2^n * UNSCALE
 # From here on e^-z vanishes, also when multiplied by z^2; e^z * UNSCALE does not overflow, multiplied by z.
 MOST = (125.0, 1040.0)
 _LOG2_E = (1 / log(2.0), 1 / log(2.0))
-_LN2 = (0.6931471824645996, 0.6931471805599453)
+LN2 = (0.6931471824645996, 0.6931471805599453)
 _D_LN2 = (-1.9046542121259336e-09, 2.3190468138462996e-17)
 
 # In place of 1 in Newton's step: reciprocals are too large by 2^-21 to 2^-16.9 (float32), 2^-31.2 to 2^-30.9.
@@ -86,13 +86,13 @@ def _split(z, shifter):
     shifted = fma(z, pick(z, _LOG2_E), shift)
     n = shifted - shift
     # The remainder is exact: a small multiple of both last places. What the caller adds to it rounds.
-    return fma(n, -pick(z, _LN2), z), n, shift_into_exponent(shifted)
+    return fma(n, -pick(z, LN2), z), n, shift_into_exponent(shifted)
 
 
 @scalar
 def exp_parts_of_cut(z, dz):
     """(p, scale), e^(z + dz) = (1 + p) * scale * UNSCALE and |p| < 0.42, for z <= 0 that is cut off."""
-    r, n, scale = _split(z, _SHIFTER)
+    r, n, scale = _split(z, SHIFTER)
     r = fma(n, -pick(z, _D_LN2), r + dz)
     return fma(r * r, horner(r, _EXP), r), scale
 
@@ -145,7 +145,7 @@ def near_exp(r):
 @scalar
 def plain_exp_parts(z, dz):
     """exp_parts_of_cut in an operation less, for -MOST <= z <= 0: 1 + p has the small error, not p."""
-    r, n, scale = _split(z, _SHIFTER)
+    r, n, scale = _split(z, SHIFTER)
     r = fma(n, -pick(z, _D_LN2), r + dz)
     return near_exp(r), scale
 

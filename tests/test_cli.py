@@ -43,6 +43,20 @@ def gradfade(folder, *arguments):
     return process.returncode, out, err
 
 
+def interrupt(process, ready):
+    """Ctrl-C once ready() says so; what the command then says on standard error."""
+    deadline = time.monotonic() + 300
+    while not ready():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    return err
+
+
 MISTAKES = {
     "unknown activation": (("attenuate", "depth", "--activation", "tahn"), "tanh"),
     "unknown initialiser": (("attenuate", "time", "--init", "he"), "he_normal"),
@@ -130,17 +144,9 @@ def test_certify_exits_with_1_where_a_promise_is_broken(monkeypatch, capsys):
 
 def test_an_interrupted_certification_keeps_the_cells_it_finished(tmp_path):
     certify = ("certify", "identity", "relu", "--exhaustive", "--dtype", "float32", "--out", "run")
-    process = start(tmp_path, *certify)
     cells = tmp_path / "run" / "cells" / "accuracy"
-    deadline = time.monotonic() + 300
-    while len([*cells.glob("*.parquet")]) < 2:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "Traceback" not in err
+    err = interrupt(start(tmp_path, *certify), lambda: len([*cells.glob("*.parquet")]) >= 2)
+    assert "what was measured is in run, and the same command goes on with it" in err
     assert len(pd.read_parquet(tmp_path / "run" / "accuracy.parquet")) > 0
 
 
@@ -210,28 +216,18 @@ def test_bench_peers_ends_with_the_means_of_its_ratios(tmp_path):
 
 
 def test_an_interrupted_run_leaves_a_readable_folder_and_is_resumed(tmp_path):
-    process = start(tmp_path, "run", "--out", "run")
     journal = tmp_path / "run" / "cost.jsonl"
-    deadline = time.monotonic() + 300
-    while not (journal.exists() and journal.read_text().count("\n") >= 2):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
+    err = interrupt(
+        start(tmp_path, "run", "--out", "run"), lambda: journal.exists() and journal.read_text().count("\n") >= 2
+    )
     assert "gradfade report run" in err
     measured = len(journal.read_text().splitlines())
     assert gradfade(tmp_path, "report", "run")[0] == 0
     assert "did not finish" in (tmp_path / "run" / "report" / "index.html").read_text()
 
-    process = start(tmp_path, "run", "--out", "run")
-    while len(journal.read_text().splitlines()) <= measured:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    assert "resumed" in process.communicate(timeout=60)[1]
+    assert "resumed" in interrupt(
+        start(tmp_path, "run", "--out", "run"), lambda: len(journal.read_text().splitlines()) > measured
+    )
 
 
 def test_doctor_reports_cache_and_limits_and_clears_the_cache(tmp_path, monkeypatch):

@@ -120,6 +120,16 @@ def test_zero_keeps_its_sign(name, dtype):
     assert np.all(y == 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "a", "x"),
+    [("mish", None, -200.0), ("mish", None, -1000.0), ("elu", 0.5, -1e-45), ("celu", 2.0, -1e-45)],
+)
+def test_what_vanishes_keeps_its_sign(name, a, x):
+    y, _ = evaluate(ACTIVATIONS[name], np.array([x], np.float32), a)
+    np.testing.assert_array_equal(np.signbit(y), [True])
+    assert abs(y[0]) <= 1e-45
+
+
 def test_the_slope_at_a_kink_is_that_of_one_side(row, dtype):
     """The reference says of which."""
     kinks, step = np.array(row.kinks, dtype), 2.0**-10

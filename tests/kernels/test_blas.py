@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +137,10 @@ def test_one_setting_is_for_kernels_and_products_and_leaves_numpy_alone(n):
     environment = {name: value for name, value in os.environ.items() if "THREADS" not in name}
     process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert process.stdout.split() == [str(n), str(n), str(len(os.sched_getaffinity(0)))]
+
+
+def test_as_many_threads_as_numba_was_told_can_be_asked_for():
+    code = "from kernels.blas import set_threads; set_threads(1); set_threads(2)"
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "ValueError: n must be between 1 and 1, got 2" in done.stderr

@@ -11,7 +11,7 @@ from kernels import loops, passes
 from kernels.activations import ACTIVATIONS
 from kernels.blas import set_threads
 from kernels.jit import kernel, max_threads
-from kernels.loops import SMALL
+from kernels.loops import SMALL, WORTH_ALIGNING
 from kernels.streams import BLOCK_BYTES
 from suites.environment import denormals
 
@@ -115,6 +115,29 @@ def test_public_calls_in_threads_are_those_of_one_thread():
     for one, two in zip(*found, strict=True):
         np.testing.assert_array_equal(one, two)
     assert not any(np.isnan(array).any() for array in found[1])
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 15])
+@pytest.mark.parametrize("direction", ["forward", "backward", "forward_backward"])
+def test_public_calls_on_arrays_off_a_cache_line_give_the_same_bits(direction, start):
+    """Long enough for a step of its own before the first line."""
+    rng = np.random.default_rng(2)
+    drawn = rng.standard_normal((2, WORTH_ALIGNING + 100 + start)).astype(np.float32)
+    row = ACTIVATIONS["gelu"]
+
+    def call(x, dy):
+        y, dx = (np.full(x.size + 16, np.nan, np.float32)[start : start + x.size] for _ in range(2))
+        if direction == "forward_backward":
+            row.forward_backward(y, dx, dy, x)
+        else:
+            row.forward(y, x)
+            row.backward(dx, dy, x, y)
+        return y, dx
+
+    whole = call(*drawn)
+    few = [call(*drawn[:, i : i + 100]) for i in range(0, drawn.shape[1], 100)]
+    for one, pieces in zip(whole, zip(*few, strict=True), strict=True):
+        np.testing.assert_array_equal(one, np.concatenate(pieces))
 
 
 @pytest.mark.parametrize("threads", range(1, min(2, CPUS) + 1))
