@@ -16,10 +16,9 @@ import numpy as np
 
 from kernels import tiles
 from kernels.checks import check_apart, check_dtype, check_input, check_output
-from kernels.intrinsics import address
-from kernels.jit import external, host_has, kernel, max_threads, overload, set_num_threads, types
-
-Array = np.ndarray[Any, Any]
+from kernels.intrinsics import address, strided
+from kernels.jit import external, host_has, kernel, max_threads, overload, scalar, set_num_threads, types
+from kernels.layer import Array, DType, empty
 
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 _SKYLAKEX = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
@@ -76,40 +75,120 @@ _THREADS = _external("openblas_get_num_threads", types.int32)
 
 
 def gemm(out: Array, a: Array, b: Array, transpose_a: bool, transpose_b: bool, add: bool) -> None:
-    """out = op(a) op(b), or out += it where add: C-contiguous 2-D arrays of one dtype, unchecked. For kernels."""
+    """out = op(a) op(b), or += it where add: 2-D arrays of one dtype with contiguous rows, unchecked. For kernels."""
     product = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
     out[...] = out + product if add else product
 
 
+def gemm_columns(
+    out: Array, a: Array, b: Array, transpose_a: bool, transpose_b: bool, add: bool, first: int, last: int
+) -> None:
+    """Columns first to last of gemm. Any number of threads may each make some; unless tiles.AVAILABLE, one."""
+    raise NotImplementedError("for compiled kernels")
+
+
+def pack(packed: Array, b: Array, transpose_b: bool) -> None:
+    """op(b) (k, n) in the order in which gemm_packed reads it fastest; packed is room_to_pack(k, n). For kernels."""
+    raise NotImplementedError("for compiled kernels")
+
+
+def gemm_packed(out: Array, a: Array, packed: Array, add: bool) -> None:
+    """gemm with a matrix that was packed, for many products with few rows each; threads as in gemm_columns."""
+    raise NotImplementedError("for compiled kernels")
+
+
+def room_to_pack(k: int, n: int, dtype: DType) -> Array:
+    """Memory for a packed matrix (k, n)."""
+    return empty((tiles.packed_size(k, n, dtype.itemsize),), dtype)
+
+
 @overload(gemm, strict=False)
 def _gemm(out: Any, a: Any, b: Any, transpose_a: Any, transpose_b: Any, add: Any) -> Any:
+    size = out.dtype.bitwidth // 8
+    if not out == a == b == types.Array(out.dtype, 2, "A"):
+        return lambda out, a, b, transpose_a, transpose_b, add: gemm(
+            strided(out), strided(a), strided(b), transpose_a, transpose_b, add
+        )
+
+    def by_tiles(out, a, b, transpose_a, transpose_b, add):
+        m, n = out.shape
+        k = b.shape[1] if transpose_b else b.shape[0]
+        if tiles.covers(m, n, k, transpose_b, size) and _THREADS() == 1:
+            tiles.multiply(out, a, b, transpose_a, transpose_b, add, 0, n)
+        else:
+            _openblas(out, a, b, transpose_a, transpose_b, add, 0, n)
+
+    def by_library(out, a, b, transpose_a, transpose_b, add):
+        _openblas(out, a, b, transpose_a, transpose_b, add, 0, out.shape[1])
+
+    return by_tiles if tiles.AVAILABLE else by_library
+
+
+@overload(gemm_columns, strict=False)
+def _gemm_columns(out: Any, a: Any, b: Any, transpose_a: Any, transpose_b: Any, add: Any, first: Any, last: Any) -> Any:
+    multiply = tiles.multiply if tiles.AVAILABLE else _openblas
+
+    def run(out, a, b, transpose_a, transpose_b, add, first, last):
+        multiply(out, a, b, transpose_a, transpose_b, add, first, last)
+
+    return run
+
+
+@overload(pack, strict=False)
+def _pack(packed: Any, b: Any, transpose_b: Any) -> Any:
+    def copy(packed, b, transpose_b):
+        n, k = b.shape
+        for i in range(n):
+            for j in range(k):
+                packed[j * n + i if transpose_b else i * k + j] = b[i, j]
+
+    return (lambda packed, b, transpose_b: tiles.pack(packed, b, transpose_b)) if tiles.AVAILABLE else copy
+
+
+@overload(gemm_packed, strict=False)
+def _gemm_packed(out: Any, a: Any, packed: Any, add: Any) -> Any:
+    def by_library(out, a, packed, add):
+        k, n = a.shape[1], out.shape[1]
+        _openblas(out, a, packed[: k * n].reshape(k, n), False, False, add, 0, n)
+
+    return (lambda out, a, packed, add: tiles.multiply_packed(out, a, packed, add)) if tiles.AVAILABLE else by_library
+
+
+@scalar
+def _leading(x: Array) -> int:
+    """From one row to the next, in numbers; BLAS wants at least the length of a row, and 1, also of empty arrays."""
+    return max(x.strides[0] // x.itemsize, x.shape[1], 1)
+
+
+def _openblas(out, a, b, transpose_a, transpose_b, add, first, last):
+    """What gemm_columns does."""
+    raise NotImplementedError("for compiled kernels")
+
+
+@overload(_openblas, strict=False)
+def _call_openblas(
+    out: Any, a: Any, b: Any, transpose_a: Any, transpose_b: Any, add: Any, first: Any, last: Any
+) -> Any:
     function = _GEMM[out.dtype]
     T = np.float32 if out.dtype == types.float32 else np.float64
     size = out.dtype.bitwidth // 8
 
-    def run(out, a, b, transpose_a, transpose_b, add):
-        m, n = out.shape
-        k = b.shape[1] if transpose_b else b.shape[0]
-        done = 0
-        if tiles.AVAILABLE and tiles.covers(m, n, k, transpose_b, size) and _THREADS() == 1:
-            done = tiles.multiply(out, a, b, transpose_a, transpose_b, add)
-        if done == m:
-            return
+    def run(out, a, b, transpose_a, transpose_b, add, first, last):
         function(
             _ROW_MAJOR,
             _TRANSPOSED if transpose_a else _PLAIN,
             _TRANSPOSED if transpose_b else _PLAIN,
-            m - done,
-            n,
-            k,
+            out.shape[0],
+            last - first,
+            b.shape[1] if transpose_b else b.shape[0],
             T(1.0),
-            address(a) + size * done * (1 if transpose_a else k),
-            max(1, a.shape[1]),
-            address(b),
-            max(1, b.shape[1]),
+            address(a),
+            _leading(a),
+            address(b) + first * (b.strides[0] if transpose_b else size),
+            _leading(b),
             T(1.0) if add else T(0.0),
-            address(out) + size * done * n,
-            max(1, n),
+            address(out) + size * first,
+            _leading(out),
         )
 
     return run
@@ -146,6 +225,17 @@ def set_threads(n: int) -> None:
         raise ValueError(f"n must be between 1 and {max_threads()}, got {n}")
     set_num_threads(n)
     _LIBRARY.scipy_openblas_set_num_threads(n)
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Products within take one thread, because each of the kernels' threads has its own."""
+    threads = _LIBRARY.scipy_openblas_get_num_threads()
+    _LIBRARY.scipy_openblas_set_num_threads(1)
+    try:
+        yield
+    finally:
+        _LIBRARY.scipy_openblas_set_num_threads(threads)
 
 
 def blas_info() -> dict[str, str | int]:

@@ -96,6 +96,9 @@ llvm.set_option("gradfade", "-force-vector-interleave=4")
 # because a call left in a loop keeps the loop scalar.
 scalar = register_jitable(forceinline=True)
 
+# One that is too long to be copied to every place it is called from.
+subroutine = register_jitable
+
 
 def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a loop over arrays: compiled at its first call per signature, cached on disk.

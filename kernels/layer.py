@@ -27,7 +27,8 @@ class State:
     params and grads have the same keys and shapes; backward overwrites grads. saved has "y", the
     output, "dx", the gradient of the input, and what backward needs ("x", "z", "h" ...); a name that
     starts with d is a gradient. buffers are what forward carries from step to step besides parameters,
-    such as BatchNorm's running statistics. training: whether forward treats x as a training batch, or
+    such as BatchNorm's running statistics. workspace is room for a pass's own use, such as packed weights: nothing
+    there is kept from one pass to the next. training: whether forward treats x as a training batch, or
     evaluates. children are the states of the layers this one is made of.
     """
 
@@ -35,6 +36,7 @@ class State:
     grads: dict[str, Array] = field(default_factory=dict)
     saved: dict[str, Array] = field(default_factory=dict)
     buffers: dict[str, Array] = field(default_factory=dict)
+    workspace: dict[str, Array] = field(default_factory=dict)
     training: bool = True
     children: list["State"] = field(default_factory=list)
 
@@ -46,7 +48,8 @@ class Layer:
     init(rng, shape, dtype): draws the parameters and allocates every array for inputs of that shape.
     forward(state, x): y, which is state.saved["y"]; keeps a reference to x where backward needs it.
     backward(state, dy): dx, given dy at the output of the last forward; fills state.grads.
-    layers: those of a chain, in the order of its state's children.
+    layers: those it is made of, in the order of its state's children.
+    activation: the row of ACTIVATIONS that makes saved["y"] of saved["z"], in a layer that has one.
     """
 
     init: Callable[[np.random.Generator, tuple[int, ...], DType], State]
@@ -54,10 +57,13 @@ class Layer:
     backward: Callable[[State, Array], Array]
     name: str
     layers: tuple["Layer", ...] = ()
+    activation: Any = None
 
 
 def empty(shape: tuple[int, ...], dtype: DType) -> Array:
-    """An uninitialised array that starts on a cache line, which vector loads want."""
+    """An uninitialised array that starts on a cache line, which vector loads want; ValueError for a negative size."""
+    if min(shape, default=0) < 0:
+        raise ValueError(f"shape must not have a negative size, got {shape}")
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.empty(size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
@@ -138,7 +144,8 @@ def residual(layer: Layer, scale: float = 1.0) -> Layer:
         child = layer.init(rng, shape, dtype)
         if child.saved["y"].shape != shape:
             raise ValueError(f"layer must keep the shape {shape}, it makes {child.saved['y'].shape}")
-        return State(saved={name: empty(shape, dtype) for name in ("y", "dx", "dh")}, children=[child])
+        names = ("y", "dx") if scale == 1.0 else ("y", "dx", "dh")
+        return State(saved={name: empty(shape, dtype) for name in names}, children=[child])
 
     def forward(state: State, x: Array) -> Array:
         y, h = state.saved["y"], layer.forward(state.children[0], x)
@@ -146,14 +153,24 @@ def residual(layer: Layer, scale: float = 1.0) -> Layer:
         return y
 
     def backward(state: State, dy: Array) -> Array:
-        dx, dh = state.saved["dx"], state.saved["dh"]
+        dx, dh = state.saved["dx"], dy
         accept(state, "dy", dy, dx)
-        _scale(dh.reshape(-1), dy.reshape(-1), dh.dtype.type(scale))
+        if scale != 1.0:
+            dh = state.saved["dh"]
+            _scale(dh.reshape(-1), dy.reshape(-1), dh.dtype.type(scale))
         branch = layer.backward(state.children[0], dh)
         _add_scaled(dx.reshape(-1), dy.reshape(-1), branch.reshape(-1), dx.dtype.type(1.0))
         return dx
 
-    return Layer(init, forward, backward, f"x + {scale:g} {layer.name}")
+    return Layer(init, forward, backward, f"x + {scale:g} {layer.name}", (layer,))
+
+
+def activations(layer: Layer, state: State) -> Iterator[tuple[Any, State]]:
+    """Walk (activation, state) of the layers that apply one: saved["y"] = f(saved["z"])."""
+    if layer.activation is not None:
+        yield layer.activation, state
+    for part, child in zip(layer.layers, state.children, strict=True):
+        yield from activations(part, child)
 
 
 def parameters(state: State, path: str = "") -> Iterator[tuple[str, Array, Array]]:
@@ -180,13 +197,21 @@ def copy_weights(target: State, source: State) -> None:
         copy_weights(child, other)
 
 
-def saved_bytes(state: State) -> int:
-    """Bytes of everything that forward keeps for backward, each memory counted once; gradients not."""
+def saved_memory(state: State) -> dict[int, int]:
+    """Memory (by an id of its own) -> bytes of everything that forward keeps for backward; gradients not."""
 
     def walk(state: State) -> Iterator[Array]:
         yield from (array for name, array in state.saved.items() if not name.startswith("d"))
         for child in state.children:
             yield from walk(child)
 
-    owners = {id(array if array.base is None else array.base): array.nbytes for array in walk(state)}
-    return sum(owners.values())
+    sizes: dict[int, int] = {}
+    for array in walk(state):
+        owner = id(array if array.base is None else array.base)
+        sizes[owner] = max(sizes.get(owner, 0), array.nbytes)  # y is a part of h
+    return sizes
+
+
+def saved_bytes(state: State) -> int:
+    """Bytes of everything that forward keeps for backward, each memory counted once; gradients not."""
+    return sum(saved_memory(state).values())

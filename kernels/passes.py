@@ -50,6 +50,11 @@ def shared(
     Arrays may have any dtypes and dimensions. The loop returns whether it did its part; shared, whether all were done.
     """
     arrays = (*outputs, *inputs)
+    if threads == 1:
+        try:
+            return bool(factory(*arguments)(*arrays, a, 0, 1))
+        except TypeError:  # sealed: it is not compiled for these types
+            pass
     kinds = tuple((array.dtype, array.ndim) for array in arrays)
     loop, pointer = compiled(factory, arguments, kinds, len(outputs))
     if threads == 1:

@@ -1,183 +1,181 @@
-"""Products of matrices that fit in the cache, without the packing that a library does first.
+"""Products of matrices in the registers of AVX-512, of any sizes; covers says which OpenBLAS makes slower.
 
-Tiles of ROWS x 2 vectors of the result stay in registers while the inner dimension passes. Packing
-pays for matrices much larger than the cache; at 64 x 256 x 256 it takes a fifth of the time.
+A tile of ROWS x 2 vectors of the result stays in registers while the inner dimension passes, DEPTH of it at a time.
+Rows of b that lie 512 bytes apart meet in few of the cache's sets and push each other out, and so do those of a
+transposed a. So what many tiles read is copied first into panels: DEPTH rows of 2 vectors of op(b), one
+after the other, which L1 holds, and DEPTH columns of ROWS rows of op(a), which L2 holds.
 """
 
 from typing import Any
 
-from llvmlite import ir
-
 from kernels.intrinsics import address
-from kernels.jit import TARGET, intrinsic, overload, scalar, types
+from kernels.jit import TARGET, overload, scalar, subroutine
+from kernels.registers import (
+    BYTES,
+    ROWS,
+    VECTORS,
+    WIDTH,
+    copy_column,
+    copy_row,
+    room,
+    tile1,
+    tile2,
+    tile4,
+    tile8,
+    transpose,
+)
 
-ROWS, VECTORS, BYTES = 8, 2, 64  # 16 of the 32 registers of AVX-512 hold the tile
-DEPTH = 256  # of the inner dimension at a time: a panel of b then has 32 kB
-LARGEST = 1 << 19  # bytes of a matrix; beyond it OpenBLAS is as fast or faster
+DEPTH = 256  # a panel of op(b) then has 32 kB
+BLOCK = 256  # rows of a at a time: with DEPTH, 256 kB of float32
+DIRECT = 64  # rows of a up to which panels of b do not pay
+LARGEST = 1 << 21  # bytes of a matrix; beyond it OpenBLAS is faster
 AVAILABLE = "+avx512f" in TARGET[1]
-
-_INT, _LANE = ir.IntType(64), ir.IntType(32)
 
 
 @scalar
 def covers(m: int, n: int, k: int, transpose_b: bool, size: int) -> bool:
-    """Whether tiles can make an (m, n) product over k of numbers of size bytes, and sooner than OpenBLAS."""
-    if m < ROWS or k == 0 or n * size % (VECTORS * BYTES) != 0 or (transpose_b and k * size % BYTES != 0):
-        return False
-    return size * max(m * n, m * k, n * k) <= LARGEST
+    """Whether tiles make an (m, n) product over k of numbers of size bytes sooner than OpenBLAS."""
+    fewest = 2 * ROWS if transpose_b else ROWS  # to transpose b takes as long as 5 rows of the product
+    return m >= fewest and size * max(m * n, m * k, n * k) <= LARGEST
 
 
-def multiply(out: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, add: bool) -> int:
-    """The leading rows of out = op(a) op(b) (or += where add), in whole tiles; returns how many.
+def multiply(out: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, add: bool, first: int, last: int) -> None:
+    """Columns first to last of out = op(a) op(b) (or += where add), any sizes. For kernels.
 
-    For kernels, and for what covers() says yes to: other sizes would be read beyond their end.
+    Rows are contiguous, and may be rows of wider arrays.
     """
     raise NotImplementedError("only compiled kernels multiply by tiles")
 
 
-@overload(multiply, strict=False)
-def _multiply(out: Any, a: Any, b: Any, transpose_a: Any, transpose_b: Any, add: Any) -> Any:
-    size = out.dtype.bitwidth // 8
-    lanes = BYTES // size
-    columns = VECTORS * lanes
+def pack(packed: Any, b: Any, transpose_b: bool) -> None:
+    """op(b) (k, n) as panels, for a b that is multiplied by many times; packed has packed_size(k, n). For kernels."""
+    raise NotImplementedError("only compiled kernels multiply by tiles")
 
-    def run(out, a, b, transpose_a, transpose_b, add):
-        m, n = out.shape
+
+def multiply_packed(out: Any, a: Any, packed: Any, add: bool) -> None:
+    """out = a op(b) (or += where add), given b as pack leaves it; C-contiguous, any sizes. For kernels."""
+    raise NotImplementedError("only compiled kernels multiply by tiles")
+
+
+def packed_size(k: int, n: int, itemsize: int) -> int:
+    """How many numbers pack writes, or may write and leave as they are."""
+    columns, lanes = WIDTH // itemsize, BYTES // itemsize
+    return (-(-n // columns) * k + lanes) * columns
+
+
+@overload(multiply, strict=False)
+def _multiply(out: Any, a: Any, b: Any, transpose_a: Any, transpose_b: Any, add: Any, first: Any, last: Any) -> Any:
+    size = out.dtype.bitwidth // 8
+    columns = WIDTH // size
+    a_bytes, b_bytes = BLOCK * (DEPTH * size + BYTES // ROWS), DEPTH * WIDTH
+
+    def run(out, a, b, transpose_a, transpose_b, add, first, last):
+        like = out.dtype.type(0)
+        m = out.shape[0]
         k = b.shape[1] if transpose_b else b.shape[0]
-        m -= m % ROWS
-        row, step = (size, size * a.shape[1]) if transpose_a else (size * a.shape[1], size)
-        panel = _panel(out[0, 0])
-        for start in range(0, k, DEPTH):
-            depth = min(DEPTH, k - start)
-            for j in range(0, n, columns):
-                if transpose_b:
-                    b_step, b_first = size * columns, panel
-                    for c in range(0, columns, lanes):
-                        source = address(b) + size * ((j + c) * k + start)
-                        for d in range(0, depth, lanes):
-                            _transpose(out[0, 0], panel + size * c + b_step * d, b_step, source + size * d, size * k)
-                else:
-                    b_step, b_first = size * n, address(b) + size * (start * n + j)
-                for i in range(0, m, ROWS):
-                    target = address(out) + size * (i * n + j)
-                    source = address(a) + i * row + start * step
-                    _tile(out[0, 0], target, size * n, source, row, step, b_first, b_step, depth, add or start > 0)
-        return m
+        row, step = (size, a.strides[0]) if transpose_a else (a.strides[0], size)
+        packs_a = transpose_a and last - first > 2 * columns
+        packs_b = transpose_b or m > DIRECT
+        a_panels, b_panel = room(a_bytes), room(b_bytes)
+        for top in range(0, m, BLOCK):
+            rows = min(BLOCK, m - top)
+            for start in range(0, max(k, 1), DEPTH):
+                depth = min(DEPTH, k - start)
+                a_place = address(a) + top * row + start * step, ROWS * row, row, step
+                if packs_a:
+                    group = ROWS * size * depth + BYTES  # groups start in different sets of the cache
+                    _pack_rows(like, size, a_panels, group, a_place[0], step, rows, depth)
+                    a_place = a_panels, group, size, ROWS * size
+                for j in range(first, last, columns):
+                    width = min(columns, last - j)
+                    b_place = address(b) + start * b.strides[0] + size * j, b.strides[0]
+                    if packs_b or width < columns:
+                        b_place = b_panel, WIDTH
+                        _pack_panel(like, b_panel, b, transpose_b, start, depth, j, width)
+                    out_place = address(out) + top * out.strides[0] + size * j, out.strides[0]
+                    _strip(like, out_place, rows, width, a_place, b_place, depth, add or start > 0)
 
     return run
 
 
-def _kinds(real: Any) -> tuple[Any, Any, int]:
-    """LLVM's scalar and vector type, and the bytes of a number."""
-    size = real.bitwidth // 8
-    scalar = ir.FloatType() if size == 4 else ir.DoubleType()
-    return scalar, ir.VectorType(scalar, BYTES // size), size
+@overload(pack, strict=False)
+def _pack(packed: Any, b: Any, transpose_b: Any) -> Any:
+    columns = WIDTH // (b.dtype.bitwidth // 8)
+
+    def run(packed, b, transpose_b):
+        like = b.dtype.type(0)
+        n, k = b.shape if transpose_b else b.shape[::-1]
+        for j in range(0, n, columns):
+            panel = address(packed) + WIDTH * (j // columns) * k
+            _pack_panel(like, panel, b, transpose_b, 0, k, j, min(columns, n - j))
+
+    return run
 
 
-def _at(builder: Any, base: Any, offset: Any, kind: Any) -> Any:
-    return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
+@overload(multiply_packed, strict=False)
+def _multiply_packed(out: Any, a: Any, packed: Any, add: Any) -> Any:
+    size = out.dtype.bitwidth // 8
+    columns = WIDTH // size
+
+    def run(out, a, packed, add):
+        like = out.dtype.type(0)
+        m, n = out.shape
+        k = a.shape[1]
+        for top in range(0, m, BLOCK):
+            rows = min(BLOCK, m - top)
+            for start in range(0, max(k, 1), DEPTH):
+                depth = min(DEPTH, k - start)
+                a_place = address(a) + size * (top * k + start), ROWS * size * k, size * k, size
+                for j in range(0, n, columns):
+                    b_place = address(packed) + WIDTH * (j // columns * k + start), WIDTH
+                    out_place = address(out) + size * (top * n + j), size * n
+                    _strip(like, out_place, rows, min(columns, n - j), a_place, b_place, depth, add or start > 0)
+
+    return run
 
 
-def _load(builder: Any, base: Any, offset: Any, kind: Any, size: int) -> Any:
-    value = builder.load(_at(builder, base, offset, kind))
-    value.align = size
-    return value
+@subroutine
+def _strip(like, out_place, m, width, a_place, b_place, depth, add):
+    """m rows of out, at most a tile wide, by tiles of ROWS rows, then of 4, 2 and 1.
+
+    Places are addresses and strides in bytes: of out's rows; of a's groups of ROWS rows, of its rows and columns; of
+    b's rows.
+    """
+    out, out_row = out_place
+    a, group, row, step = a_place
+    b, b_row = b_place
+    for i in range(m // ROWS):
+        tile8(like, out + i * ROWS * out_row, out_row, width, a + i * group, row, step, b, b_row, depth, add)
+    out, a = out + m // ROWS * ROWS * out_row, a + m // ROWS * group
+    if m & 4:
+        tile4(like, out, out_row, width, a, row, step, b, b_row, depth, add)
+        out, a = out + 4 * out_row, a + 4 * row
+    if m & 2:
+        tile2(like, out, out_row, width, a, row, step, b, b_row, depth, add)
+        out, a = out + 2 * out_row, a + 2 * row
+    if m & 1:
+        tile1(like, out, out_row, width, a, row, step, b, b_row, depth, add)
 
 
-def _store(builder: Any, value: Any, base: Any, offset: Any, size: int) -> None:
-    builder.store(value, _at(builder, base, offset, value.type)).align = size
+@subroutine
+def _pack_rows(like, size, panels, group, a, step, rows, depth):
+    """Groups of ROWS rows of op(a) at the address panels, each depth times a column; rows of op(a) lie side by side."""
+    for d in range(depth):
+        for i in range(0, rows, BYTES // size):
+            copy_column(like, panels + i // ROWS * group + ROWS * size * d, group, a + size * i + step * d, rows - i)
 
 
-def _fma(builder: Any, kind: Any, *operands: Any) -> Any:
-    name = f"llvm.fma.v{kind.count}f{8 * BYTES // kind.count}"
-    function = builder.module.globals.get(name)
-    if function is None:
-        function = ir.Function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
-    return builder.call(function, operands)
-
-
-def _broadcast(builder: Any, value: Any, kind: Any) -> Any:
-    undefined = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(undefined, value, _LANE(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_LANE, kind.count), [0] * kind.count))
-
-
-@intrinsic
-def _panel(typing: Any, like: Any) -> Any:
-    """Address of room on the stack for a panel of (DEPTH, 2 vectors)."""
-    _, vector, _ = _kinds(like)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        with builder.goto_entry_block():
-            room = builder.alloca(vector, size=DEPTH * VECTORS)
-            room.align = BYTES
-        return builder.ptrtoint(room, _INT)
-
-    return types.intp(like), generate
-
-
-@intrinsic
-def _transpose(typing: Any, like: Any, out: Any, out_row: Any, x: Any, x_row: Any) -> Any:
-    """out = x', a square of one vector's length at these addresses; strides in bytes."""
-    _, vector, size = _kinds(like)
-    n = vector.count
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, out, out_row, x, x_row = args
-        rows = [_load(builder, x, builder.mul(_INT(i), x_row), vector, size) for i in range(n)]
-        masks = [[j // 2 + n * (j % 2) + half for j in range(n)] for half in (0, n // 2)]
-        masks = [ir.Constant(ir.VectorType(_LANE, n), mask) for mask in masks]
-        for _ in range(n.bit_length() - 1):  # interleaving row i with row i + n / 2, log2(n) times, transposes
-            pairs = zip(rows[: n // 2], rows[n // 2 :], strict=True)
-            rows = [builder.shuffle_vector(*pair, mask) for pair in pairs for mask in masks]
-        for i, row in enumerate(rows):
-            _store(builder, row, out, builder.mul(_INT(i), out_row), size)
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.intp] * 4), generate
-
-
-@intrinsic
-def _tile(typing, like, out, out_row, a, row, step, b, b_step, k, add):
-    """out (ROWS, 2 vectors) = or += sum of a[row * i + step * l] b[b_step * l] over l < k; strides in bytes."""
-    scalar, vector, size = _kinds(like)
-    columns = [_INT(BYTES * v) for v in range(VECTORS)]
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, out, out_row, a, row, step, b, b_step, k, add = args
-        places = [(builder.add(out, builder.mul(_INT(r), out_row)), c) for r in range(ROWS) for c in columns]
-        offsets = [builder.mul(_INT(r), row) for r in range(ROWS)]
-        before, old = builder.block, builder.append_basic_block("old")
-        head, body, after = map(builder.append_basic_block, ("head", "body", "after"))
-        builder.cbranch(add, old, head)
-
-        builder.position_at_end(old)
-        olds = [_load(builder, *place, vector, size) for place in places]
-        builder.branch(head)
-
-        builder.position_at_end(head)
-        left, a_now, b_now = (builder.phi(_INT) for _ in range(3))
-        sums = [builder.phi(vector) for _ in places]
-        zeros = [ir.Constant(vector, [0.0] * vector.count)] * len(sums)
-        for block, starts in ((before, zeros), (old, olds)):
-            for phi, start in zip((left, a_now, b_now, *sums), (k, a, b, *starts), strict=True):
-                phi.add_incoming(start, block)
-        builder.cbranch(builder.icmp_signed(">", left, _INT(0)), body, after)
-
-        builder.position_at_end(body)
-        bs = [_load(builder, b_now, c, vector, size) for c in columns]
-        factors = [_broadcast(builder, _load(builder, a_now, offset, scalar, size), vector) for offset in offsets]
-        for i, total in enumerate(sums):
-            r, v = divmod(i, VECTORS)
-            total.add_incoming(_fma(builder, vector, factors[r], bs[v], total), body)
-        left.add_incoming(builder.sub(left, _INT(1)), body)
-        a_now.add_incoming(builder.add(a_now, step), body)
-        b_now.add_incoming(builder.add(b_now, b_step), body)
-        builder.branch(head)
-
-        builder.position_at_end(after)
-        for total, place in zip(sums, places, strict=True):
-            _store(builder, total, *place, size)
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.intp] * 8, types.boolean), generate
+@subroutine
+def _pack_panel(like, panel, b, transpose_b, start, depth, j, width):
+    """Rows start to start + depth, columns j to j + width of op(b) at the address panel; zeros beyond that width."""
+    size, row = b.itemsize, b.strides[0]
+    lanes = BYTES // size
+    if not transpose_b:
+        source = address(b) + start * row + size * j
+        for d in range(depth):
+            copy_row(like, panel + WIDTH * d, source + row * d, width)
+        return
+    for c in range(0, VECTORS * lanes, lanes):
+        source = address(b) + (j + c) * row + size * start
+        for d in range(0, depth, lanes):
+            transpose(like, panel + size * c + WIDTH * d, source + size * d, row, width - c, depth - d)

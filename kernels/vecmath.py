@@ -44,9 +44,7 @@ _EXP = (
 )  # fmt: skip
 # The same with a small error of e^r alone, 2^-28.0 and 2^-57.5: one coefficient less.
 _PLAIN_EXP = (
-    (
-        0.49999991059303284, 0.166665181517601, 0.04166858270764351, 0.008368962444365025, 0.0013817790895700455,
-    ),
+    (0.49999991059303284, 0.166665181517601, 0.04166858270764351, 0.008368962444365025, 0.0013817790895700455),
     (
         0.5000000000000013, 0.166666666666667, 0.04166666666651137, 0.008333333333307201, 0.0013888888947954708,
         0.00019841269917413232, 2.480148905212355e-05, 2.7557216260019283e-06, 2.7631577485187046e-07,
@@ -55,9 +53,7 @@ _PLAIN_EXP = (
 )  # fmt: skip
 # The same once more, errors of e^r - 1 2^-26.1 and 2^-55.5.
 _EXPM1 = (
-    (
-        0.4999999701976776, 0.1666654348373413, 0.041667502373456955, 0.008366544730961323, 0.0013864580541849136,
-    ),
+    (0.4999999701976776, 0.1666654348373413, 0.041667502373456955, 0.008366544730961323, 0.0013864580541849136),
     (
         0.5000000000000006, 0.16666666666666594, 0.04166666666657363, 0.008333333333386247, 0.0013888888932386467,
         0.0001984126972717471, 2.480150442249484e-05, 2.755739946519753e-06, 2.762634173944759e-07,
@@ -80,9 +76,8 @@ def cut(magnitude):
 
 
 @scalar
-def _split(z, shifter):
-    """(r, n, 2^n): z = n log(2) + r up to n * _D_LN2, |r| <= ln(2)/2, 2^n as the shifter scales it; z of any sign."""
-    shift = pick(z, shifter)
+def _split(z, shift):
+    """(r, n, 2^n): z = n log(2) + r up to n * _D_LN2, |r| <= ln(2)/2, 2^n as the shift scales it; z of any sign."""
     shifted = fma(z, pick(z, _LOG2_E), shift)
     n = shifted - shift
     # The remainder is exact: a small multiple of both last places. What the caller adds to it rounds.
@@ -92,7 +87,7 @@ def _split(z, shifter):
 @scalar
 def exp_parts_of_cut(z, dz):
     """(p, scale), e^(z + dz) = (1 + p) * scale * UNSCALE and |p| < 0.42, for z <= 0 that is cut off."""
-    r, n, scale = _split(z, SHIFTER)
+    r, n, scale = _split(z, pick(z, SHIFTER))
     r = fma(n, -pick(z, _D_LN2), r + dz)
     return fma(r * r, horner(r, _EXP), r), scale
 
@@ -145,7 +140,7 @@ def near_exp(r):
 @scalar
 def plain_exp_parts(z, dz):
     """exp_parts_of_cut in an operation less, for -MOST <= z <= 0: 1 + p has the small error, not p."""
-    r, n, scale = _split(z, SHIFTER)
+    r, n, scale = _split(z, pick(z, SHIFTER))
     r = fma(n, -pick(z, _D_LN2), r + dz)
     return near_exp(r), scale
 
@@ -153,9 +148,23 @@ def plain_exp_parts(z, dz):
 @scalar
 def growing_exp_parts(z, dz):
     """(p, scale), e^(z + dz) * UNSCALE = (1 + p) * scale, for z from -40 (float32), -300 to MOST."""
-    r, n, scale = _split(z, _DOWN_SHIFTER)
+    r, n, scale = _split(z, pick(z, _DOWN_SHIFTER))
     r = r + fma(n, -pick(z, _D_LN2), dz)
     return near_exp(r), scale
+
+
+@scalar
+def shift_under(top):
+    """The shift for shifted_exp of numbers from top - MOST to top, |top| < 2 MOST, of whose powers none underflows."""
+    _, n, _ = _split(top, pick(top, SHIFTER))
+    return pick(top, SHIFTER) - n
+
+
+@scalar
+def shifted_exp(z, shift):
+    """e^z times the power of two that makes e^top, of shift_under(top), 1 / UNSCALE within 42 %."""
+    r, n, scale = _split(z, shift)
+    return fma(scale, near_exp(fma(n, -pick(z, _D_LN2), r)), scale)
 
 
 @scalar
@@ -165,7 +174,7 @@ def over_growth(k, z):
     1 is added to p * 2^n first, not to 2^n: from 2^24 (2^53) on that would drop it.
     """
     most = pick(z, MOST)
-    r, n, scale = _split(most if z > most else z, _DOWN_SHIFTER)
+    r, n, scale = _split(most if z > most else z, pick(z, _DOWN_SHIFTER))
     r = fma(n, -pick(z, _D_LN2), r)
     one = pick(z, _UNSCALE)
     return k * one / (fma(scale, fma(r * r, horner(r, _EXP), r), one) + scale)
@@ -174,14 +183,14 @@ def over_growth(k, z):
 @scalar
 def expm1_parts(z):
     """(p, 2^n), e^z = (1 + p) * 2^n, p with a small relative error, which e^z - 1 then has too; -60 <= z <= 0."""
-    r, _, scale = _split(z, _PLAIN_SHIFTER)  # n * _D_LN2 matters only where e^z is lost beside 1
+    r, _, scale = _split(z, pick(z, _PLAIN_SHIFTER))  # n * _D_LN2 matters only where e^z is lost beside 1
     return fma(r * r, horner(r, _EXPM1), r), scale
 
 
 @scalar
 def expm1(z, dz):
     """e^(z + dz) - 1, with a small relative error also near 0; -60 <= z <= 0."""
-    r, _, scale = _split(z, _PLAIN_SHIFTER)
+    r, _, scale = _split(z, pick(z, _PLAIN_SHIFTER))
     p = r + fma(r * r, horner(r, _EXP), dz)
     return fma(scale, p, scale - type(z)(1))
 
@@ -189,7 +198,7 @@ def expm1(z, dz):
 @scalar
 def expm1_times(z, dz, c, dc):
     """(c + dc) (e^(z + dz) - 1), rounded about once: small terms are added up first; -60 <= z <= 0."""
-    r, _, scale = _split(z, _PLAIN_SHIFTER)
+    r, _, scale = _split(z, pick(z, _PLAIN_SHIFTER))
     gap = scale - type(z)(1)
     rest = fma(c, fma(r * r, horner(r, _EXP), dz), dc * r)
     return fma(gap, c, fma(scale * r, c, fma(scale, rest, gap * dc)))

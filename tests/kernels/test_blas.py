@@ -43,6 +43,26 @@ def test_gemm_means_in_python_what_it_does_in_kernels(rng, dtype, close, add):
     close(results[1], results[0])
 
 
+@jit.kernel(name="test_gemm_of_columns")
+def columns_gemm(out, a, b, transpose_a, transpose_b, add):
+    gemm(out[:, 1:-1], a[:, 2:-2], b[:, 3:-3], transpose_a, transpose_b, add)
+
+
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (5, 3, 7), (16, 64, 48), (19, 32, 64), (4, 2, 0)])
+def test_operands_may_be_columns_of_wider_arrays(rng, dtype, close, m, n, k, transpose_a, transpose_b):
+    a, b = operands(rng, dtype, m, n, k, transpose_a, transpose_b)
+    start = rng.standard_normal((m, n)).astype(dtype)
+    wide_a, wide_b = (np.pad(x, ((0, 0), (w, w)), constant_values=np.nan) for x, w in ((a, 2), (b, 3)))
+    product = (a.T if transpose_a else a).astype(np.float64) @ (b.T if transpose_b else b).astype(np.float64)
+    for add in (False, True):
+        out = np.pad(start, ((0, 0), (1, 1)), constant_values=7.0)
+        columns_gemm(out, wide_a, wide_b, transpose_a, transpose_b, add)
+        close(out[:, 1:-1], product + start if add else product)
+        assert (out[:, [0, -1]] == 7.0).all()
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

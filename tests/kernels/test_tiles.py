@@ -4,77 +4,111 @@ import numpy as np
 import pytest
 
 from kernels import jit, tiles
-from kernels.blas import matmul, set_threads
+from kernels.blas import gemm_packed, matmul, pack, room_to_pack, set_threads
+from kernels.registers import ROWS, VECTORS, WIDTH
 
 pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="tiles are for AVX-512 targets")
 
-R, C, D = tiles.ROWS, tiles.VECTORS * tiles.BYTES, tiles.DEPTH  # C in bytes
+# (m, n, k): rows that make tiles of every height, columns within a vector and beyond, more than a block and a depth.
+SIZES = [(m, n, 7) for m in range(1, ROWS + 2) for n in (1, 16, 33)]
+SIZES += [(3, 5, 0), (0, 3, 2), (3, 0, 2), (67, 100, 19), (70, 128, tiles.DEPTH), (9, 65, 2 * tiles.DEPTH + 17)]
+SIZES += [(tiles.BLOCK + 13, 97, 33), (2 * tiles.BLOCK, 8, tiles.DEPTH + 1)]
 
 
 @jit.kernel(name="test_tiles_multiply")
-def multiply(out, a, b, transpose_a, transpose_b, add):
-    return tiles.multiply(out, a, b, transpose_a, transpose_b, add)
+def multiply(out, a, b, transpose_a, transpose_b, add, first, last):
+    tiles.multiply(out, a, b, transpose_a, transpose_b, add, first, last)
+
+
+@jit.kernel(name="test_tiles_packed")
+def multiply_packed(out, a, b, packed, transpose_b, add):
+    pack(packed, b, transpose_b)
+    gemm_packed(out, a, packed, add)
+
+
+def operands(rng, dtype, m, n, k, transpose_a=False, transpose_b=False):
+    """a, b and their float64 product."""
+    a = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
+    b = rng.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    return a, b, (wide_a.T if transpose_a else wide_a) @ (wide_b.T if transpose_b else wide_b)
+
+
+def framed(shape, dtype, value):
+    """An array between two rows that nothing may write."""
+    memory = np.full((shape[0] + 2, shape[1]), np.nan, dtype)
+    memory[1:-1] = value
+    return memory[1:-1]
 
 
 @pytest.mark.parametrize("add", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
 @pytest.mark.parametrize("transpose_a", [False, True])
-@pytest.mark.parametrize(("m", "k"), [(R, 1), (3 * R + 5, 7), (R, D), (2 * R, D + 3), (R + 1, 2 * D + 17)])
-def test_whole_tiles_are_the_product(rng, dtype, close, m, k, transpose_a, transpose_b, add):
-    n = 2 * C // dtype.itemsize
-    if transpose_b:
-        k += -k % (tiles.BYTES // dtype.itemsize)
-    assert tiles.covers(m, n, k, transpose_b, dtype.itemsize)
-    a = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
-    b = rng.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
-    out = np.full((m, n), 0.5 if add else np.nan, dtype)
-    rows = multiply(out, a, b, transpose_a, transpose_b, add)
-    assert rows == m - m % R
-    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
-    product = (wide_a.T if transpose_a else wide_a) @ (wide_b.T if transpose_b else wide_b)
-    close(out[:rows], (0.5 if add else 0.0) + product[:rows])
-    np.testing.assert_array_equal(out[rows:], np.full_like(out[rows:], 0.5 if add else np.nan))
+def test_tiles_are_the_product_and_write_nothing_beside_it(rng, dtype, close, transpose_a, transpose_b, add):
+    for m, n, k in SIZES:
+        a, b, product = operands(rng, dtype, m, n, k, transpose_a, transpose_b)
+        out = framed((m, n), dtype, 0.5 if add else np.nan)
+        multiply(out, a, b, transpose_a, transpose_b, add, 0, n)
+        close(out, (0.5 if add else 0.0) + product)
+        assert np.isnan(out.base[[0, -1]]).all()
 
 
 @pytest.mark.parametrize("transpose_b", [False, True])
-def test_nothing_beside_the_result_is_written(rng, dtype, transpose_b):
-    n, k = C // dtype.itemsize, 48
-    memory = np.full((R + 2, n), np.nan, dtype)
-    a, b = np.ones((R, k), dtype), np.ones((n, k) if transpose_b else (k, n), dtype)
-    multiply(memory[1:-1], a, b, False, transpose_b, False)
-    assert np.isnan(memory[[0, -1]]).all()
-    np.testing.assert_array_equal(memory[1:-1], k)
+def test_columns_are_made_apart(rng, dtype, close, transpose_b):
+    a, b, product = operands(rng, dtype, 21, 150, 40, True, transpose_b)
+    out = np.full((21, 150), np.nan, dtype)
+    multiply(out, a, b, True, transpose_b, False, 32, 131)
+    close(out[:, 32:131], product[:, 32:131])
+    assert np.isnan(out[:, :32]).all()
+    assert np.isnan(out[:, 131:]).all()
+
+
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_a_packed_matrix_gives_the_same_product(rng, dtype, close, transpose_b, add):
+    for m, n, k in SIZES:
+        a, b, product = operands(rng, dtype, m, n, k, False, transpose_b)
+        out = framed((m, n), dtype, 0.5 if add else np.nan)
+        packed = room_to_pack(k, n, dtype)
+        packed.fill(np.nan)
+        multiply_packed(out, a, b, packed, transpose_b, add)
+        close(out, (0.5 if add else 0.0) + product)
+        assert np.isnan(out.base[[0, -1]]).all()
+
+
+def test_infinities_beside_the_matrix_do_not_enter(rng, dtype):
+    """What lies behind the last column or row of b is not read into a product."""
+    memory = np.full((40, 50), np.inf, dtype)
+    b = memory.reshape(-1)[: 5 * 33].reshape(5, 33)
+    b[...] = 1
+    out = np.empty((9, 33), dtype)
+    multiply(out, np.ones((9, 5), dtype), b, False, False, False, 0, 33)
+    np.testing.assert_array_equal(out, 5)
 
 
 def test_what_tiles_cover():
-    n = C // 4
     assert tiles.covers(64, 256, 256, True, 4)
-    assert tiles.covers(R, n, 7, False, 4)
-    assert not tiles.covers(R, n, 7, True, 4)
-    assert not tiles.covers(R - 1, n, 8, False, 4)
-    assert not tiles.covers(R, n + 1, 8, False, 4)
-    assert not tiles.covers(R, n, 0, False, 4)
-    assert not tiles.covers(1024, 1024, 1024, False, 4)
+    assert tiles.covers(ROWS, 3, 7, False, 4)
+    assert not tiles.covers(ROWS - 1, 32, 8, False, 4)
+    assert not tiles.covers(ROWS, 32, 8, True, 4)  # transposing b would take as long as the product
+    assert not tiles.covers(4096, 4096, 4096, False, 4)
 
 
-def test_rows_that_are_left_over_and_threads(rng, dtype, close):
-    """matmul joins tiles and OpenBLAS; several threads are OpenBLAS's alone."""
-    a, b = rng.standard_normal((3 * R + 3, 50)).astype(dtype), rng.standard_normal((50, C)).astype(dtype)
-    wide = a.astype(np.float64) @ b.astype(np.float64)
-    out = np.full((3 * R + 3, C), np.nan, dtype)
-    matmul(out, a, b)
-    close(out, wide)
+def test_several_threads_are_left_to_openblas(rng, dtype, close):
+    a, b, product = operands(rng, dtype, 27, 64, 50)
     set_threads(min(2, os.cpu_count() or 1))
     try:
+        out = np.full((27, 64), np.nan, dtype)
         matmul(out, a, b)
     finally:
         set_threads(1)
-    close(out, wide)
+    close(out, product)
 
 
 def test_the_tile_stays_in_registers(dtype):
-    n = C // dtype.itemsize
-    multiply(np.empty((R, n), dtype), np.empty((R, 3), dtype), np.empty((3, n), dtype), False, False, False)
+    n = WIDTH // dtype.itemsize
+    operands = np.empty((ROWS, n), dtype), np.empty((ROWS, 3), dtype), np.empty((3, n), dtype)
+    multiply(*operands, False, False, False, 0, n)
     fused = [line for line in jit.assembly(multiply).splitlines() if "vfmadd" in line]
-    assert len([line for line in fused if "zmm" in line]) >= R * tiles.VECTORS
+    assert len([line for line in fused if "zmm" in line]) >= ROWS * VECTORS
     assert not any("rsp" in line for line in fused)  # none spilled to the stack
