@@ -34,32 +34,6 @@ def dense_activation_backward(
     return dense_backward(dy * activation.reference_derivative(z, a), x, W)
 
 
-def rnn_forward(activation: Any, x: Array, Wx: Array, Wh: Array, b: Array, h0: Array, a: Any) -> tuple[Array, Array]:
-    """z (T, N, H) and h (T + 1, N, H), step by step."""
-    h, z = [h0], []
-    for t in range(len(x)):
-        z.append(x[t] @ Wx + h[t] @ Wh + b)
-        h.append(activation.reference(z[t], a))
-    return np.array(z), np.array(h)
-
-
-def rnn_backward(
-    activation: Any, dy: Array, x: Array, Wx: Array, Wh: Array, b: Array, h0: Array, a: Any
-) -> tuple[Array, Array, Array, Array, Array]:
-    """dx, dWx, dWh, db and dh (T + 1, N, H), step by step."""
-    z, h = rnn_forward(activation, x, Wx, Wh, b, h0, a)
-    dx, dh = np.zeros_like(x), np.zeros_like(h)
-    dWx, dWh, db = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(b)
-    for t in reversed(range(len(x))):
-        dh[t + 1] += dy[t]
-        dz = dh[t + 1] * activation.reference_derivative(z[t], a)
-        dx[t], dh[t] = dz @ Wx.T, dz @ Wh.T
-        dWx += x[t].T @ dz
-        dWh += h[t].T @ dz
-        db += dz.sum(axis=0)
-    return dx, dWx, dWh, db, dh
-
-
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     """Mean loss and dlogits."""
     rows = np.arange(len(labels))
@@ -82,11 +56,53 @@ def sgd(p: Array, gradients: list[Array], rate: float) -> Array:
     return p
 
 
-def adam(p: Array, gradients: list[Array], rate: float) -> Array:
+def momentum(p: Array, gradients: list[Array], rate: float) -> Array:
+    """The parameter after a step per gradient: the velocity is the sum of gradients, each step 0.9 of what it was."""
+    velocity = np.zeros_like(p)
+    for g in gradients:
+        velocity = 0.9 * velocity + g
+        p = p - rate * velocity
+    return p
+
+
+def rmsprop(p: Array, gradients: list[Array], rate: float) -> Array:
+    """The parameter after a step per gradient: each over the root of the running mean of its square."""
+    square = np.zeros_like(p)
+    for g in gradients:
+        square = 0.99 * square + 0.01 * g**2
+        p = p - rate * g / (np.sqrt(square) + 1e-8)
+    return p
+
+
+def adam(p: Array, gradients: list[Array], rate: float, decay: float = 0.0) -> Array:
     """The parameter after a step per gradient: Kingma & Ba 2015, algorithm 1, line by line."""
     m = v = np.zeros_like(p)
     for t, g in enumerate(gradients, start=1):
+        p = p - rate * decay * p
         m = 0.9 * m + 0.1 * g
         v = 0.999 * v + 0.001 * g**2
         p = p - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
     return p
+
+
+def adamw(p: Array, gradients: list[Array], rate: float) -> Array:
+    """Adam with a weight decay of 0.01 outside of the moments: Loshchilov & Hutter 2019, algorithm 2."""
+    return adam(p, gradients, rate, decay=0.01)
+
+
+def global_norm(gradients: list[Array]) -> float:
+    """That of all elements together; scaled by the largest, whose square may be beyond float64."""
+    flat = np.concatenate([g.ravel() for g in gradients])
+    largest = np.abs(flat).max()
+    return float(largest * np.sqrt(np.sum((flat / largest) ** 2)))
+
+
+def clip_by_global_norm(gradients: list[Array], limit: float) -> tuple[float, list[Array]]:
+    """The norm before and the gradients after."""
+    norm = global_norm(gradients)
+    return norm, [g * min(1.0, limit / norm) for g in gradients]
+
+
+def clip_by_value(gradients: list[Array], limit: float) -> tuple[float, list[Array]]:
+    """The norm before and the gradients after."""
+    return global_norm(gradients), [np.clip(g, -limit, limit) for g in gradients]

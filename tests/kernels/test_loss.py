@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kernels import loss, reference
-from kernels.jit import assembly
+from kernels.blas import set_threads
+from kernels.jit import assembly, max_threads
+from kernels.loops import SMALL
 from kernels.loss import mse, softmax_cross_entropy
 
 
@@ -35,6 +37,45 @@ def test_cross_entropy_survives_the_largest_logits(dtype):
     np.testing.assert_array_equal(dlogits, 0)
     assert softmax_cross_entropy(dlogits, logits, np.array([1, 1])) == pytest.approx(largest, rel=1e-6)
     np.testing.assert_array_equal(dlogits, [[0.5, -0.5], [0, 0]])
+
+
+@pytest.mark.parametrize("width", [2, 10, 70])
+def test_cross_entropy_of_logits_as_far_apart_as_float32_goes(width):
+    logits = np.zeros((3, width), np.float32)
+    logits[:, 0], logits[:, 1] = 3e38, -3e38
+    dlogits, top = np.full((3, width), np.nan, np.float32), float(np.float32(3e38))
+    assert softmax_cross_entropy(dlogits, logits, np.array([1, 0, 1])) == pytest.approx(4 * top / 3, rel=1e-14)
+    expected = np.zeros((3, width))
+    expected[[0, 2], 0], expected[[0, 2], 1] = 1 / 3, -1 / 3
+    np.testing.assert_allclose(dlogits, expected, rtol=1e-7)
+
+
+def test_cross_entropy_of_almost_certain_rows_keeps_its_digits():
+    """The loss is log(1 + e^-30), and both gradients are e^-30: float32 holds them, but not 1 + e^-30."""
+    logits, dlogits = np.array([[1.0, -29.0]], np.float32), np.empty((1, 2), np.float32)
+    assert softmax_cross_entropy(dlogits, logits, np.array([0])) == pytest.approx(math.exp(-30), rel=1e-3)
+    np.testing.assert_allclose(dlogits, [[-math.exp(-30), math.exp(-30)]], rtol=1e-3)
+
+
+def test_mse_of_numbers_whose_squares_float32_cannot_hold():
+    y, target, dy = np.full(5, 3e38, np.float32), np.full(5, -3e38, np.float32), np.empty(5, np.float32)
+    gap = 2 * float(y[0])
+    assert mse(dy, y, target) == pytest.approx(gap**2, rel=1e-14)
+    np.testing.assert_allclose(dy, 2 / 5 * gap, rtol=1e-7)
+
+
+@pytest.mark.skipif(max_threads() < 2, reason="needs two CPUs")
+def test_threads_give_the_same_bits(rng, dtype):
+    logits, dlogits = rng.standard_normal((2, SMALL // 10 + 3, 10)).astype(dtype)
+    labels, y, dy = rng.integers(0, 10, len(logits)), dlogits.copy(), np.empty_like(dlogits)
+    found = []
+    for threads in (1, 2):
+        set_threads(threads)
+        losses = softmax_cross_entropy(dlogits, logits, labels), mse(dy, y, logits)
+        found.append((*losses, dlogits.copy(), dy.copy()))
+    set_threads(1)
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_gradients_are_finite_differences(rng, check_gradient):
@@ -77,7 +118,7 @@ def test_cross_entropy_passes_nan_on(dtype, place):
 def test_the_powers_are_vector_code():
     logits = np.zeros((2, 3), np.float32)
     softmax_cross_entropy(np.empty_like(logits), logits, np.zeros(2, np.int64))
-    code = assembly(loss._softmax_cross_entropy, "float32")
+    code = assembly(loss._softmax_cross_entropy(), "float32")
     assert len(re.findall(r"\bvf(?:n?m(?:add|sub))\d+ps\b|\bmulps\b", code)) > 10
     assert not re.search(r"\bexpf?\b", code)
 
