@@ -1,68 +1,16 @@
-"""The vanilla recurrent network, unrolled: h_t = f(x_t Wx + h_{t-1} Wh + b), time loop in the kernel.
+"""The vanilla recurrent network, unrolled: h_t = f(x_t Wx + h_{t-1} Wh + b).
 
 x (T, N, F), z (T, N, H), h (T + 1, N, H): h[0] is the initial state, h[t] the state after step t.
-Everything that does not depend on the step before is one product over all T * N rows.
 """
-
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import numpy as np
 
-from kernels.blas import gemm
+from kernels import unrolled
 from kernels.checks import check_apart, check_dtype, check_input, check_output
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
-from kernels.intrinsics import load, store
-from kernels.jit import kernel
 from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
 from kernels.loops import parameter_gradient
-
-Scalar = Callable[..., Any]
-
-
-@cache
-def _forward(f: Scalar) -> Any:
-    @kernel(name=f"{f.__name__}_rnn")
-    def loop(h, z, x, Wx, Wh, b, a):
-        T, N, H = z.shape
-        gemm(z.reshape(T * N, H), x.reshape(T * N, x.shape[2]), Wx, False, False, False)
-        for t in range(T):
-            gemm(z[t], h[t], Wh, False, False, True)
-            for n in range(N):
-                zs, hs = z[t, n], h[t + 1, n]
-                for j in range(H):
-                    point = load(zs, j) + load(b, j)
-                    store(zs, j, point)
-                    store(hs, j, f(point, load(a, j)))
-
-    return loop
-
-
-@cache
-def _backward(df: Scalar) -> Any:
-    @kernel(name=f"{df.__name__}_rnn_backward")
-    def loop(dx, dWx, dWh, db, dh, dz, dy, x, Wx, Wh, h, z, a):
-        T, N, H = z.shape
-        db[:] = 0
-        dh[T] = 0
-        for t in range(T, 0, -1):
-            for n in range(N):
-                dzs, dhs, dys, zs, hs = dz[t - 1, n], dh[t, n], dy[t - 1, n], z[t - 1, n], h[t, n]
-                for j in range(H):
-                    total = load(dhs, j) + load(dys, j)
-                    slope = total * df(load(zs, j), load(hs, j), load(a, j))
-                    store(dhs, j, total)
-                    store(dzs, j, slope)
-                    db[j] += slope
-            gemm(dh[t - 1], dz[t - 1], Wh, False, True, False)
-        rows = dz.reshape(T * N, H)
-        gemm(dWh, h[:T].reshape(T * N, H), rows, True, False, False)
-        gemm(dWx, x.reshape(T * N, x.shape[2]), rows, True, False, False)
-        gemm(dx.reshape(T * N, x.shape[2]), rows, Wx, False, True, False)
-
-    return loop
 
 
 def _check_network(dtype: DType, h: Array, z: Array, x: Array, Wx: Array, Wh: Array, b: Array) -> None:
@@ -103,7 +51,7 @@ def rnn_forward(
     check_output("z", z, dtype, *z.shape)
     check_apart("h", h, z=z, **inputs)
     check_apart("z", z, **inputs)
-    _forward(activation.f)(h, z, x, Wx, Wh, b, parameter)
+    unrolled.forward(activation.f, h, z, x, Wx, Wh, b, parameter, unrolled.workspace(x.shape[2], b.size, dtype))
 
 
 def rnn_backward(
@@ -138,7 +86,8 @@ def rnn_backward(
         check_output(name, output, dtype, *like.shape)
         others = {other: array for other, (array, _) in outputs.items() if other != name}
         check_apart(name, output, **others, **inputs)
-    _backward(activation.df)(dx, dWx, dWh, db, dh, dz, dy, x, Wx, Wh, h, z, parameter)
+    arrays, packed = (dx, dWx, dWh, db, dh, dz), unrolled.workspace(x.shape[2], b.size, dtype)
+    unrolled.backward(activation.df, arrays, dy, x, Wx, Wh, h, z, parameter, packed)
 
 
 def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
@@ -168,22 +117,25 @@ def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
         state.saved |= {"y": h[1:], "h": h, "dh": empty(h.shape, dtype), "dx": empty(shape, dtype)}
         state.saved |= {name: empty((steps, rows, hidden), dtype) for name in ("z", "dz")}
         state.saved |= {"a": state.params.get("a", a), "da": np.empty(hidden)}
+        state.workspace |= zip(("Wx", "Wh"), unrolled.workspace(fan_in, hidden, dtype), strict=True)
         return state
+
+    def packed(state: State) -> tuple[Array, Array]:
+        return state.workspace["Wx"], state.workspace["Wh"]
 
     def forward(state: State, x: Array) -> Array:
         params, saved = state.params, state.saved
         accept(state, "x", x, saved["dx"])
-        loop = _forward(activation.f)
-        loop(saved["h"], saved["z"], x, params["Wx"], params["Wh"], params["b"], saved["a"])
+        weights = params["Wx"], params["Wh"], params["b"], saved["a"]
+        unrolled.forward(activation.f, saved["h"], saved["z"], x, *weights, packed(state))
         return saved["y"]
 
     def backward(state: State, dy: Array) -> Array:
         params, grads, saved = state.params, state.grads, state.saved
         accept(state, "dy", dy, saved["y"])
         x, h, z, dh, dz, a = (saved[name] for name in ("x", "h", "z", "dh", "dz", "a"))
-        loop = _backward(activation.df)
         outputs = saved["dx"], grads["Wx"], grads["Wh"], grads["b"], dh, dz
-        loop(*outputs, dy, x, params["Wx"], params["Wh"], h, z, a)
+        unrolled.backward(activation.df, outputs, dy, x, params["Wx"], params["Wh"], h, z, a, packed(state))
         if activation.learns:
             rows = (array.reshape(-1, hidden) for array in (dh[1:], z, saved["y"]))
             parameter_gradient(activation.df_da)(grads["a"], saved["da"], *rows, a)

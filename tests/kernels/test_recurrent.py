@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 
-from kernels import reference
+from kernels import reference_recurrent as reference
+from kernels import unrolled
 from kernels.activations import ACTIVATIONS
+from kernels.blas import set_threads
 from kernels.initializers import INITIALIZERS
+from kernels.jit import max_threads
 from kernels.layer import parameters
 from kernels.recurrent import rnn, rnn_backward, rnn_forward
 
-SHAPES = [(1, 1, 1, 1), (4, 3, 5, 7), (9, 1, 2, 64), (3, 17, 1, 33), (5, 0, 3, 4)]  # T, N, F, H
+SHAPES = [(1, 1, 1, 1), (4, 3, 5, 7), (9, 1, 2, 64), (3, 17, 1, 33), (5, 0, 3, 4), (2, 16, 70, 40)]  # T, N, F, H
 LECUN = INITIALIZERS["lecun_normal"]
 
 
@@ -40,6 +43,59 @@ def test_rnn_is_the_reference(rng, dtype, close, T, N, F, H, name):
     outputs = [np.full_like(like, np.nan) for like in (x, Wx, Wh, b, h, z)]  # dx, dWx, dWh, db, dh, dz
     rnn_backward(*outputs, dy, x, Wx, Wh, b, h, z, activation)
     for result, expected in zip(outputs, reference.rnn_backward(activation, *wide(dy), *inputs), strict=False):
+        close(result, expected)
+
+
+def results(arrays, activation, dy):
+    """Every output of forward and backward: dx, dWx, dWh, db, dh, dz, h and z."""
+    x, Wx, Wh, b, h, z = arrays
+    rnn_forward(h, z, x, Wx, Wh, b, activation)
+    outputs = [np.full_like(like, np.nan) for like in arrays]
+    rnn_backward(*outputs, dy, x, Wx, Wh, b, h, z, activation)
+    return *outputs, h, z
+
+
+@pytest.mark.parametrize("rows", range(1, 10))
+def test_every_number_of_rows(rng, dtype, close, rows):
+    """Rows of a batch do not know of each other: together they give what each gives by itself."""
+    activation = ACTIVATIONS["tanh"]
+    x, Wx, Wh, b, h, z = network(rng, dtype, 5, rows, 6, 35)
+    dy = rng.standard_normal(z.shape).astype(dtype)
+    together = results((x, Wx, Wh, b, h, z), activation, dy)
+    apart = []
+    for n in range(rows):
+        one = [np.ascontiguousarray(array[:, n : n + 1]) for array in (x, h, z, dy)]
+        apart.append(results((one[0], Wx, Wh, b, one[1], one[2]), activation, one[3]))
+    for index in (0, 4, 5, 6, 7):
+        close(together[index], np.concatenate([result[index] for result in apart], axis=1))
+    for index in (1, 2, 3):
+        close(together[index], np.sum([result[index] for result in apart], axis=0))
+
+
+@pytest.mark.skipif(max_threads() < 2, reason="needs two CPUs")
+@pytest.mark.parametrize(("T", "N", "F", "H"), [(3, 8, 5, 7), (4, 33, 20, 70), (40, 64, 48, 64), (5, 1, 3, 4)])
+def test_threads_give_what_one_gives(rng, dtype, close, monkeypatch, T, N, F, H):
+    monkeypatch.setattr(unrolled, "SHARED", 0)
+    *arrays, h, z = network(rng, dtype, T, N, F, H)
+    dy, found = rng.standard_normal(z.shape).astype(dtype), []
+    for threads in (1, 2):
+        set_threads(threads)
+        try:
+            found.append(results((*arrays, h.copy(), np.full_like(z, np.nan)), ACTIVATIONS["tanh"], dy))
+        finally:
+            set_threads(1)
+    for one, two in zip(*found, strict=True):
+        close(two, one)
+
+
+def test_long_sequences_are_taken_up_piece_by_piece(rng, dtype, close):
+    """More steps than stay in the cache at a time, the last piece not full."""
+    activation, T = ACTIVATIONS["tanh"], 2 * unrolled.CACHED // (16 * 128 * dtype.itemsize) + 3
+    x, Wx, Wh, b, h, z = network(rng, dtype, T, 16, 128, 20)
+    dy = rng.standard_normal(z.shape).astype(dtype) / T
+    found = results((x, Wx, Wh, b, h, z), activation, dy)
+    inputs = *wide(x, Wx, Wh, b, h[0]), activation.a
+    for result, expected in zip(found, reference.rnn_backward(activation, *wide(dy), *inputs), strict=False):
         close(result, expected)
 
 

@@ -9,7 +9,6 @@ from kernels.initializers import INITIALIZERS
 from kernels.layer import chain, parameters, repeat
 from kernels.loss import mse, softmax_cross_entropy
 from kernels.optimizers import OPTIMIZERS
-from kernels.recurrent import rnn
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: tox -e peers has it")
 F = torch.nn.functional
@@ -75,40 +74,8 @@ def test_ten_layers(name, kind):
         assert_close(path, gradient, tensors[path].grad, RELATIVE[kind])
 
 
-@pytest.mark.parametrize("kind", RELATIVE)
-@pytest.mark.parametrize("name", ["tanh", "relu"])
-@pytest.mark.parametrize(("T", "N", "inputs", "hidden"), [(1, 1, 1, 1), (20, 3, 5, 7), (9, 32, 16, 64)])
-def test_rnn(T, N, inputs, hidden, name, kind):
-    rng = np.random.default_rng(4)
-    layer = rnn(ACTIVATIONS[name], INITIALIZERS["framework_default"], hidden)
-    state = layer.init(rng, (T, N, inputs), np.dtype(kind))
-    x, dy = rng.standard_normal((T, N, inputs)).astype(kind), rng.standard_normal((T, N, hidden)).astype(kind)
-    state.saved["h"][0] = rng.standard_normal((N, hidden))
-    peer = torch.nn.RNN(inputs, hidden, nonlinearity=name, dtype=getattr(torch, kind))
-    params = state.params
-    with torch.no_grad():
-        peer.weight_ih_l0[:] = torch.tensor(params["Wx"].T)
-        peer.weight_hh_l0[:] = torch.tensor(params["Wh"].T)
-        peer.bias_ih_l0[:] = torch.tensor(params["b"])
-        peer.bias_hh_l0.zero_()
-    x_twin, h0 = torch.tensor(x, requires_grad=True), torch.tensor(state.saved["h"][:1].copy(), requires_grad=True)
-    y_twin, _ = peer(x_twin, h0)
-    y_twin.backward(torch.tensor(dy))
-    y, dx = layer.forward(state, x), layer.backward(state, dy)
-    pairs = {
-        "y": (y, y_twin),
-        "x": (dx, x_twin.grad),
-        "h0": (state.saved["dh"][:1], h0.grad),
-        "Wx": (state.grads["Wx"], peer.weight_ih_l0.grad.T),
-        "Wh": (state.grads["Wh"], peer.weight_hh_l0.grad.T),
-        "b": (state.grads["b"], peer.bias_ih_l0.grad),
-    }
-    for key, (result, expected) in pairs.items():
-        assert_close(key, result, expected, RELATIVE[kind])
-
-
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_fifty_training_steps_follow_pytorch(name, loss):
     rng = np.random.default_rng(5)
     layer = chain(repeat(network("tanh", [24]), 3), network("identity", [6]))

@@ -1,0 +1,135 @@
+"""What LSTM and GRU share: folded gates, how weights are drawn, what a layer refuses and allocates."""
+
+import platform
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from kernels import cells, gru_loops, lstm_loops
+from kernels.activations import ACTIVATIONS
+from kernels.blas import set_threads
+from kernels.gru import gru
+from kernels.initializers import INITIALIZERS
+from kernels.jit import assembly, max_threads
+from kernels.lstm import lstm
+
+TANH, LECUN = ACTIVATIONS["tanh"], INITIALIZERS["lecun_normal"]
+CELLS = {"lstm": (lstm, "ifgo"), "gru": (gru, "rzn")}
+F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+@pytest.fixture(params=CELLS)
+def cell(request):
+    """A cell's layer function and the names of its gates."""
+    return CELLS[request.param]
+
+
+@pytest.mark.parametrize("x", [-2000.0, -40.0, -1.5, -0.0, 0.0, 1e-30, 0.7, 20.0, 800.0, np.inf, -np.inf])
+def test_a_folded_gate_keeps_both_sides_and_the_slope(x):
+    v = cells.folded(x)
+    for result, expected in [
+        (cells.opened(v), expit(x)),
+        (cells.closed(v), expit(-x)),
+        (cells.gate_slope(v), expit(x) * expit(-x)),
+    ]:
+        assert result == pytest.approx(expected, rel=1e-15, abs=1e-320)
+
+
+def test_a_gate_of_nan_is_nan():
+    v = cells.folded(np.nan)
+    assert all(np.isnan(function(v)) for function in (cells.opened, cells.closed, cells.gate_slope))
+
+
+def test_each_gate_is_drawn_as_a_matrix_of_its_own(rng, cell):
+    make, gates = cell
+    state = make(TANH, INITIALIZERS["orthogonal"], 12).init(rng, (2, 1, 20), F64)
+    for i in range(len(gates)):
+        columns = slice(12 * i, 12 * (i + 1))
+        for W in (state.params["Wx"][:, columns], state.params["Wh"][:, columns]):
+            np.testing.assert_allclose(W.T @ W, np.eye(12), atol=1e-12)
+    state = make(TANH, INITIALIZERS["xavier_normal"], 100).init(rng, (2, 1, 300), F64)
+    assert state.params["Wx"].std() == pytest.approx(np.sqrt(2 / 400), rel=0.02)
+    assert not state.params["b"].any()
+
+
+def test_framework_default_scales_every_weight_by_the_hidden_size(rng, cell):
+    state = cell[0](TANH, INITIALIZERS["framework_default"], 100).init(rng, (2, 1, 400), F64)
+    for parameter in state.params.values():
+        assert 0.09 < np.abs(parameter).max() <= 0.1
+
+
+def test_the_initializer_may_write_the_biases_of_gates(rng, cell):
+    make, gates = cell
+
+    def number(rng, biases):
+        assert list(biases) == list(gates)
+        for i, bias in enumerate(biases.values()):
+            bias[:] += i + 1
+
+    state = make(TANH, replace(LECUN, gates=number), 5).init(rng, (2, 1, 3), F32)
+    np.testing.assert_array_equal(state.params["b"], np.repeat(np.arange(len(gates)) + 1, 5))
+
+
+def test_layers_refuse_what_they_cannot_be_made_for(rng, cell):
+    make, _ = cell
+    with pytest.raises(ValueError, match=r"shape must have at least one time step, got \(0, 2, 3\)"):
+        make(TANH, LECUN, 4).init(rng, (0, 2, 3), F32)
+    with pytest.raises(ValueError, match=r"shape must be \(steps, rows, features\), got \(2, 3\)"):
+        make(TANH, LECUN, 4).init(rng, (2, 3), F32)
+    with pytest.raises(ValueError, match="hidden must be at least 1, got -1"):
+        make(TANH, LECUN, -1)
+
+
+def test_a_training_step_allocates_nothing(rng, cell, peak_bytes):
+    layer = cell[0](ACTIVATIONS["prelu"], LECUN, 33)
+    state = layer.init(rng, (40, 16, 9), F32)  # more than a block of steps
+    x, dy = np.ones((40, 16, 9), np.float32), np.ones((40, 16, 33), np.float32)
+    assert peak_bytes(lambda: (layer.forward(state, x), layer.backward(state, dy))) < 8192
+
+
+def results(make, dtype, shape=(11, 3, 2), hidden=7):
+    """y and every gradient of a network."""
+    layer = make(TANH, LECUN, hidden)
+    state = layer.init(np.random.default_rng(1), shape, dtype)
+    x, dy = (np.random.default_rng(2).standard_normal((*shape[:2], n)).astype(dtype) for n in (shape[2], hidden))
+    y, dx = layer.forward(state, x), layer.backward(state, dy)
+    return [y, dx, state.saved["dh"], *state.grads.values()]
+
+
+def test_a_long_sequence_is_the_same_in_blocks(cell, close, dtype, monkeypatch):
+    whole = results(cell[0], dtype)
+    for rows in (1, 12):
+        monkeypatch.setattr(cells, "BLOCK_ROWS", rows)
+        for result, expected in zip(results(cell[0], dtype), whole, strict=True):
+            close(result, expected)
+
+
+@pytest.mark.skipif(max_threads() < 2, reason="needs two CPUs")
+@pytest.mark.parametrize("shape", [(11, 16, 2), (40, 21, 5)])
+def test_two_threads_are_one(cell, close, dtype, monkeypatch, shape):
+    one = results(cell[0], dtype, shape, 33)
+    monkeypatch.setattr(cells, "SHARED", 0)
+    set_threads(2)
+    try:
+        two = results(cell[0], dtype, shape, 33)
+    finally:
+        set_threads(1)
+    for result, expected in zip(two, one, strict=True):
+        close(result, expected)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
+@pytest.mark.parametrize(("make", "loops"), [(lstm, lstm_loops), (gru, gru_loops)])
+def test_loops_are_vector_code_of_their_dtype(rng, make, loops):
+    """As many packed divisions as scalar ones (which are left of odd lengths), and no C library."""
+    layer = make(TANH, LECUN, 7)
+    state = layer.init(rng, (2, 3, 4), F32)
+    layer.backward(state, layer.forward(state, np.ones((2, 3, 4), np.float32)))
+    for loop in (loops._forward(TANH.f), loops._backward(TANH.f, TANH.df)):
+        code = assembly(loop, "float32")
+        packed = len(re.findall(r"\bvdivps\b", code))
+        assert packed >= len(re.findall(r"\bvdivss\b", code)) > 0
+        assert not re.search(r"\b(?:exp|tanh|expm1|fma)f?\b", code)
