@@ -1,4 +1,7 @@
-"""Dense layers: x (N, F) to y (N, M) with W (F, M), b (M,); forward, backward, and fused with an activation."""
+"""Dense layers: x (N, F) to y (N, M) with W (F, M), b (M,); forward, backward, and fused with an activation.
+
+A layer takes x of any leading shape (..., F): its rows are independent of each other.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -109,8 +112,13 @@ def dense_backward(dx: Array, dW: Array, db: Array, dy: Array, x: Array, W: Arra
     _backward(dx, dW, db, dy, x, W)
 
 
+def rows(array: Array) -> Array:
+    """A view of a C-contiguous (..., F) as (N, F)."""
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])
+
+
 def dense_activation(activation: Activation, initializer: Initializer, fan_out: int) -> Layer:
-    """The layer y = f(x W + b) over x (N, F), fused. PReLU learns its slope, one a per channel.
+    """The layer y = f(x W + b) over x (..., F), fused; leading axes are kept. PReLU learns one slope a per channel.
 
     params W (F, fan_out), b, and a where it is learned; saved y, z, dx, dz, and da, the float64 sums of a's gradient.
     """
@@ -118,33 +126,35 @@ def dense_activation(activation: Activation, initializer: Initializer, fan_out: 
         raise ValueError(f"fan_out must be at least 1, got {fan_out}")
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
-        if len(shape) != 2:
-            raise ValueError(f"shape must be (rows, features), got {shape}")
-        rows, fan_in = shape
+        if len(shape) < 2:
+            raise ValueError(f"shape must be (..., rows, features), got {shape}")
+        *leading, fan_in = shape
         a = np.full(fan_out, activation.a or 0.0, dtype)
         state = trainable(
             W=initializer.draw(rng, fan_in, fan_out, dtype),
             b=initializer.bias(rng, fan_in, fan_out, dtype),
             **({"a": a} if activation.learns else {}),
         )
-        state.saved |= {name: empty((rows, fan_out), dtype) for name in ("y", "z", "dz")}
+        state.saved |= {name: empty((*leading, fan_out), dtype) for name in ("y", "z", "dz")}
         state.saved |= {"dx": empty(shape, dtype), "a": state.params.get("a", a), "da": np.empty(fan_out)}
         return state
 
     def forward(state: State, x: Array) -> Array:
         params, saved = state.params, state.saved
         accept(state, "x", x, saved["dx"])
-        _activated(activation.f)(saved["z"], saved["y"], x, params["W"], params["b"], saved["a"])
+        loop = _activated(activation.f)
+        loop(rows(saved["z"]), rows(saved["y"]), rows(x), params["W"], params["b"], saved["a"])
         return saved["y"]
 
     def backward(state: State, dy: Array) -> Array:
         grads, saved = state.grads, state.saved
         accept(state, "dy", dy, saved["y"])
-        x, z, y, a = saved["x"], saved["z"], saved["y"], saved["a"]
+        dx, dz, dy, x, z, y = (rows(saved[name]) for name in ("dx", "dz", "dy", "x", "z", "y"))
+        a = saved["a"]
         if activation.learns:
             parameter_gradient(activation.df_da)(grads["a"], saved["da"], dy, z, y, a)
         loop = _activated_backward(activation.df)
-        loop(saved["dx"], grads["W"], grads["b"], saved["dz"], dy, x, state.params["W"], z, y, a)
+        loop(dx, grads["W"], grads["b"], dz, dy, x, state.params["W"], z, y, a)
         return saved["dx"]
 
-    return Layer(init, forward, backward, f"dense {fan_out} {activation.name}")
+    return Layer(init, forward, backward, f"dense {fan_out} {activation.name}", activation=activation)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,23 @@ def test_every_activation_in_a_layer_is_the_reference(rng, dtype, close, name):
     close(dx, expected_dx)
     close(state.grads["W"], expected_dW)
     close(state.grads["b"], expected_db)
+
+
+@pytest.mark.parametrize("leading", [(1, 1), (3, 4), (2, 1, 6), (5, 0)])
+def test_rows_of_any_leading_shape_are_independent(rng, dtype, leading):
+    """Sequences (T, N, F) give the bits of their rows as one batch, and keep their shape."""
+    layer, n = dense_activation(ACTIVATIONS["prelu"], XAVIER, 9), math.prod(leading)
+    x, dy = draw(rng, dtype, *leading, 7), draw(rng, dtype, *leading, 9)
+    state = layer.init(np.random.default_rng(1), x.shape, dtype)
+    flat = layer.init(np.random.default_rng(1), (n, 7), dtype)
+    for whole, batch in (
+        (layer.forward(state, x), layer.forward(flat, x.reshape(n, 7))),
+        (layer.backward(state, dy), layer.backward(flat, dy.reshape(n, 9))),
+    ):
+        assert whole.shape == (*leading, batch.shape[1])
+        np.testing.assert_array_equal(whole.reshape(batch.shape), batch)
+    for (name, _, gradient), (_, _, other) in zip(parameters(state), parameters(flat), strict=True):
+        np.testing.assert_array_equal(gradient, other, name)
 
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "prelu", "swish"])
@@ -131,8 +150,8 @@ def test_a_layer_refuses_what_does_not_fit_it(rng):
     layer.forward(state, np.zeros((2, 3)))
     with pytest.raises(TypeError, match="dy must be float64"):
         layer.backward(state, np.zeros((2, 4), np.float32))
-    with pytest.raises(ValueError, match=r"shape must be \(rows, features\), got \(5, 2, 3\)"):
-        layer.init(rng, (5, 2, 3), np.dtype(np.float64))
+    with pytest.raises(ValueError, match=r"shape must be \(..., rows, features\), got \(3,\)"):
+        layer.init(rng, (3,), np.dtype(np.float64))
     with pytest.raises(ValueError, match="fan_in must be at least 1, got 0"):
         layer.init(rng, (5, 0), np.dtype(np.float64))
     with pytest.raises(ValueError, match="fan_out must be at least 1, got 0"):
