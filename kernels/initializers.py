@@ -6,10 +6,15 @@ networks of the same weights, up to rounding.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
+
+from kernels import gates
+from kernels.critical import MeanField
+from kernels.elementwise import Activation
 
 Array = np.ndarray[Any, Any]
 DType = np.dtype[Any]
@@ -22,8 +27,12 @@ class Initializer:
 
     unit(rng, fan_in, fan_out) draws a matrix of unit mean square, variance(fan_in, fan_out) is the
     mean square it is scaled to. independent: whether mean-field theory applies, which needs entries
-    of mean 0 that are (nearly) independent. Where hidden_fan, the hidden size stands for the fan-in
+    of mean 0 that are (nearly) independent. linear_variance: the mean square in layers without an
+    activation, where variance makes up for what one takes away. Where hidden_fan, the hidden size stands for the fan-in
     of every weight and bias of a recurrent layer. A bias has variance bias_variance(fan_in), uniform.
+    gates(rng, biases) sets biases of a gated cell, after they were drawn; biases has a view for each gate: i, f, g and
+    o of an LSTM, r, z and n of a GRU. solve(activation): the sw2 of mean-field theory, where it depends on the
+    activation; such a row draws nothing until it is asked for the row of(activation).
     Methods raise ValueError unless fan_in is at least 1.
     """
 
@@ -31,9 +40,25 @@ class Initializer:
     unit: Callable[[Generator, int, int], Array]
     variance: Callable[[int, int], float]
     paper: str
+    linear_variance: Callable[[int, int], float] | None = None
     bias_variance: Callable[[int], float] = lambda fan_in: 0.0
     independent: bool = True
     hidden_fan: bool = False
+    gates: Callable[[Generator, dict[str, Array]], None] | None = None
+    solve: Callable[[Activation], float] | None = None
+
+    def of(self, activation: Activation) -> "Initializer":
+        """The row to draw with, for layers of that activation: itself, or solved for it (once, then it is kept).
+
+        Raises ValueError where it has no solution.
+        """
+        return self if self.solve is None else _solved(self, activation)
+
+    def linear(self) -> "Initializer":
+        """The row to draw with for a layer without an activation, such as the last one of a residual branch."""
+        if self.linear_variance is None:
+            return self
+        return replace(self, variance=self.linear_variance, linear_variance=None, solve=None)
 
     def draw(self, rng: Generator, fan_in: int, fan_out: int, dtype: DType, hidden: int | None = None) -> Array:
         """Weights (fan_in, fan_out); hidden is the size of the recurrent layer they belong to, if any."""
@@ -55,6 +80,26 @@ class Initializer:
         if fan_in < 1:
             raise ValueError(f"fan_in must be at least 1, got {fan_in}")
         return hidden if self.hidden_fan and hidden is not None else fan_in
+
+
+@cache
+def _solved(rule: Initializer, activation: Activation) -> Initializer:
+    sw2 = rule.solve(activation) if rule.solve else math.nan
+    return replace(rule, variance=lambda i, o: sw2 / i, solve=None)
+
+
+def _critical(activation: Activation) -> float:
+    sw2, _ = MeanField.of(activation).critical_point()
+    if math.isnan(sw2):
+        raise ValueError(
+            f"{activation.name} has no critical initialiser: "
+            "without biases no weight variance has a fixed point at which chi = 1"
+        )
+    return sw2
+
+
+def _unsolved(fan_in: int, fan_out: int) -> float:
+    raise ValueError("critical depends on the activation: draw with INITIALIZERS['critical'].of(activation)")
 
 
 def _normal(rng: Generator, fan_in: int, fan_out: int) -> Array:
@@ -83,13 +128,37 @@ GLOROT = "Glorot & Bengio 2010, Understanding the difficulty of training deep fe
 HE = "He et al. 2015, Delving deep into rectifiers, section 2.2, eq. 10"
 LECUN = "LeCun et al. 1998, Efficient BackProp, section 4.6"
 SAXE = "Saxe et al. 2014, Exact solutions to the nonlinear dynamics of learning in deep linear networks, section 3"
+SCHOENHOLZ = "Schoenholz et al. 2017, Deep information propagation, section 3"
+CHRONO = "Tallec & Ollivier 2018, Can recurrent neural networks warp time?, section 2.2, eq. 16"
+FORGET = "Gers et al. 2000, Learning to forget; Jozefowicz et al. 2015, An empirical exploration, section 2.2"
+
+
+def chrono(longest: int = gates.LONGEST) -> Initializer:
+    """xavier_uniform with the gate biases of gates.chrono, for dependencies of up to longest steps."""
+    return Initializer(
+        name="chrono", unit=_uniform, variance=_xavier, gates=partial(gates.chrono, longest=longest), paper=CHRONO
+    )
+
+
+def _xavier(fan_in: int, fan_out: int) -> float:
+    return 2.0 / (fan_in + fan_out)
+
+
+def _he(fan_in: int, fan_out: int) -> float:
+    return 2.0 / fan_in
+
+
+def _lecun(fan_in: int, fan_out: int) -> float:
+    return 1.0 / fan_in
+
 
 _ROWS = (
-    Initializer(name="xavier_normal", unit=_normal, variance=lambda i, o: 2.0 / (i + o), paper=GLOROT),
-    Initializer(name="xavier_uniform", unit=_uniform, variance=lambda i, o: 2.0 / (i + o), paper=GLOROT),
-    Initializer(name="he_normal", unit=_normal, variance=lambda i, o: 2.0 / i, paper=HE),
-    Initializer(name="he_uniform", unit=_uniform, variance=lambda i, o: 2.0 / i, paper=HE),
-    Initializer(name="lecun_normal", unit=_normal, variance=lambda i, o: 1.0 / i, paper=LECUN),
+    Initializer(name="xavier_normal", unit=_normal, variance=_xavier, paper=GLOROT),
+    Initializer(name="xavier_uniform", unit=_uniform, variance=_xavier, paper=GLOROT),
+    # the factor 2 makes up for ReLU, which halves the mean square
+    Initializer(name="he_normal", unit=_normal, variance=_he, linear_variance=_lecun, paper=HE),
+    Initializer(name="he_uniform", unit=_uniform, variance=_he, linear_variance=_lecun, paper=HE),
+    Initializer(name="lecun_normal", unit=_normal, variance=_lecun, paper=LECUN),
     # U(-1/sqrt(fan_in), 1/sqrt(fan_in)), weights and biases
     Initializer(
         name="framework_default",
@@ -108,6 +177,12 @@ _ROWS = (
     ),
     # for inputs of variance 1, z ~ N(0, 32^2): nine in ten |z| > 4
     Initializer(name="saturating", unit=_normal, variance=lambda i, o: 1024.0 / i, paper="the claim examined"),
+    # chi = 1 at the fixed point of the variance, without biases
+    Initializer(
+        name="critical", unit=_normal, variance=_unsolved, linear_variance=_lecun, solve=_critical, paper=SCHOENHOLZ
+    ),
+    Initializer(name="forget_one", unit=_uniform, variance=_xavier, gates=gates.forget_one, paper=FORGET),
+    chrono(),
 )
 
 INITIALIZERS = {row.name: row for row in _ROWS}

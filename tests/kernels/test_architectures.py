@@ -5,28 +5,48 @@ import numpy as np
 import pytest
 
 import kernels
-from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
+from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
+from kernels.clipping import clip_by_global_norm
+from kernels.layer import activations, chain, parameters
+from kernels.loss import softmax_cross_entropy
 
 XAVIER = INITIALIZERS["xavier_normal"]
+DOUBLE = np.dtype(np.float64)
+DEPTH, TIME = ([name for name, row in ARCHITECTURES.items() if row.kind == kind] for kind in ("depth", "time"))
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=list(ACTIVATIONS))
-@pytest.mark.parametrize("name", [name for name, row in ARCHITECTURES.items() if row.kind == "depth"])
+def built(name, activation="tanh", initializer=XAVIER, width=8, depth=3):
+    """The layer of an architecture and a shape for it."""
+    row = ARCHITECTURES[name]
+    if row.kind == "time":
+        return row.build(ACTIVATIONS[activation], initializer, width), (6, 5, 3)
+    layer = row.build(ACTIVATIONS[activation], initializer, width, depth)
+    return layer, (4, 5, width) if row.tokens else (5, width)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", DEPTH)
 def test_depth_has_a_gradient_at_every_position(rng, name, activation):
-    layer = ARCHITECTURES[name].build(activation, XAVIER, 8, 6)
-    state = layer.init(rng, (5, 8), np.dtype(np.float32))
-    y = layer.forward(state, rng.standard_normal((5, 8), dtype=np.float32))
-    layer.backward(state, np.ones_like(y))
+    layer, shape = built(name, activation, depth=6)
+    state = layer.init(rng, shape, np.dtype(np.float32))
+    y = layer.forward(state, rng.standard_normal(shape, dtype=np.float32))
+    assert y.shape == shape
+    layer.backward(state, rng.standard_normal(shape, dtype=np.float32))
     assert len(state.children) == 6
     assert all(np.isfinite(child.saved["dx"]).all() and child.saved["dx"].any() for child in state.children)
+    assert all(child.saved["y"].shape == child.saved["dx"].shape == shape for child in state.children)
+    blocks = [list(activations(*pair)) for pair in zip(layer.layers, state.children, strict=True)]
+    assert all(ACTIVATIONS[activation] in [row for row, _ in block] for block in blocks)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=list(ACTIVATIONS))
-@pytest.mark.parametrize("name", [name for name, row in ARCHITECTURES.items() if row.kind == "time"])
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [(name, activation) for name in TIME for activation in (ACTIVATIONS if name == "rnn" else ("tanh", "prelu"))],
+)
 def test_time_has_a_gradient_at_every_step(rng, name, activation):
-    layer = ARCHITECTURES[name].build(activation, XAVIER, 8)
-    state = layer.init(rng, (6, 5, 3), np.dtype(np.float32))
-    y = layer.forward(state, rng.standard_normal((6, 5, 3), dtype=np.float32))
+    layer, shape = built(name, activation)
+    state = layer.init(rng, shape, np.dtype(np.float32))
+    y = layer.forward(state, rng.standard_normal(shape, dtype=np.float32))
     dy = np.zeros_like(y)
     dy[-1] = 1
     layer.backward(state, dy)
@@ -34,6 +54,112 @@ def test_time_has_a_gradient_at_every_step(rng, name, activation):
     assert dh.shape == (7, 5, 8)
     assert np.isfinite(dh).all()
     assert all(step.any() for step in dh)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_gradients_are_those_of_finite_differences(rng, name):
+    layer, shape = built(name, "gelu", depth=2)
+    state = layer.init(rng, shape, DOUBLE)
+    for _, p, _ in parameters(state):
+        p += 0.1 * rng.standard_normal(p.shape)
+    x = rng.standard_normal(shape)
+    u = rng.standard_normal(layer.forward(state, x).shape)
+    layer.backward(state, u)
+    walked = [("x", x, state.saved["dx"].copy()), *((path, p, g.copy()) for path, p, g in parameters(state))]
+    largest = max(np.abs(g).max() for _, _, g in walked)
+    for path, p, gradient in walked:
+        v, at, ends = rng.standard_normal(p.shape), p.copy(), []
+        for step in (1e-5, -1e-5):
+            p[...] = at + step * v
+            ends.append(np.sum(layer.forward(state, x) * u))
+        p[...] = at
+        # a bias before BatchNorm and that of the keys have none: the error is measured by the largest of all
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(np.sum(gradient * v), abs=1e-7 * largest, rel=1e-6), path
+
+
+def test_residual_blocks_add_what_they_say(rng, dtype, close):
+    x = rng.standard_normal((5, 8)).astype(dtype)
+    for name, scale in (("residual", 1.0), ("residual_scaled", 0.5)):
+        layer, shape = built(name, depth=4)
+        state, h = layer.init(rng, shape, dtype), x.astype(np.float64)
+        W1, b1, W2, b2 = (p.astype(np.float64) for _, p, _ in parameters(state.children[0]))
+        expected = h + scale * (np.tanh(h @ W1 + b1) @ W2 + b2)
+        layer.forward(state, x)
+        close(state.children[0].saved["y"], expected)
+
+
+@pytest.mark.parametrize(("name", "axis"), [("batchnorm", 0), ("layernorm", 1)])
+def test_normalised_blocks_are_the_activation_of_the_norm(rng, dtype, close, name, axis):
+    layer, shape = built(name, depth=1)
+    state, x = layer.init(rng, shape, dtype), rng.standard_normal(shape).astype(dtype)
+    W = state.children[0].children[0].params["W"].astype(np.float64)
+    z = x.astype(np.float64) @ W
+    z = (z - z.mean(axis, keepdims=True)) / np.sqrt(z.var(axis, keepdims=True) + 1e-5)
+    close(layer.forward(state, x), np.tanh(z))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_training_step_allocates_nothing(rng, dtype, peak_bytes, name):
+    """Forward, loss, backward, clipping and Adam; the smallest activation has 16 kB."""
+    layer, (*leading, features) = built(name, width=64)
+    model = chain(layer, ARCHITECTURES["plain"].build(ACTIVATIONS["identity"], XAVIER, 10, 1))
+    shape = (*leading[:-1], 64, features if features == 64 else 32)
+    state = model.init(rng, shape, dtype)
+    _, values, grads = zip(*parameters(state), strict=True)
+    update = OPTIMIZERS["adam"].make(values, grads, 1e-2)
+    x, logits = rng.standard_normal(shape).astype(dtype), state.saved["y"].reshape(-1, 10)
+    labels, losses = rng.integers(0, 10, len(logits)), []
+    dlogits = np.empty_like(state.saved["y"])
+
+    def train():
+        model.forward(state, x)
+        losses.append(softmax_cross_entropy(dlogits.reshape(-1, 10), logits, labels))
+        model.backward(state, dlogits)
+        clip_by_global_norm(grads, 1.0)
+        update()
+
+    assert peak_bytes(train) < 8000
+    for _ in range(30):
+        train()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("initializer", ["forget_one", "chrono"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_gates_are_set_where_there_are_gates(rng, name, initializer):
+    rule = INITIALIZERS[initializer]
+    if name not in ("lstm", "gru"):
+        with pytest.raises(ValueError, match=f"{initializer} sets the biases of gates, and {name} has none"):
+            built(name, initializer=rule)
+        return
+    layer, shape = built(name, initializer=rule)
+    b = layer.init(rng, shape, DOUBLE).params["b"].reshape(-1, 8)  # f and z come second
+    assert (b[1] == 1).all() if initializer == "forget_one" else (b[1] > 0).all()
+    assert np.array_equal(b[0], -b[1]) == (initializer == "chrono" and name == "lstm")
+    assert not b[2:].any()
+
+
+def test_critical_is_solved_in_the_row(rng):
+    layer, shape = built("plain", "erf", INITIALIZERS["critical"], width=200, depth=1)
+    W = layer.init(rng, shape, DOUBLE).children[0].params["W"]
+    assert W.var() * 200 == pytest.approx(np.pi / 4, rel=0.03)
+    for name in ARCHITECTURES:
+        with pytest.raises(ValueError, match="softplus has no critical initialiser"):
+            built(name, "softplus", INITIALIZERS["critical"])
+
+
+@pytest.mark.parametrize(("width", "heads"), [(8, 4), (6, 2), (7, 1)])
+def test_transformers_have_as_many_heads_as_divide_the_width(rng, width, heads):
+    layer, shape = built("transformer_post", width=width, depth=1)
+    state = layer.init(rng, shape, DOUBLE)
+    probabilities = state.children[0].children[0].children[0].saved["p"]
+    assert probabilities.shape[1] == heads
+
+
+@pytest.mark.parametrize("name", DEPTH)
+def test_a_network_without_layers_is_refused(name):
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        built(name, depth=0)
 
 
 def test_rows_are_found_by_their_own_names():

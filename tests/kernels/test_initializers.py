@@ -3,15 +3,17 @@ import math
 import numpy as np
 import pytest
 
-from kernels.initializers import INITIALIZERS
+from kernels.activations import ACTIVATIONS
+from kernels.initializers import INITIALIZERS, chrono
 
 SHAPES = [(300, 200), (200, 300)]
+ROWS = {name: row.of(ACTIVATIONS["relu"]) for name, row in INITIALIZERS.items()}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_draws_have_the_variance_that_is_promised(rng, dtype, name, shape):
-    rule, (fan_in, _) = INITIALIZERS[name], shape
+    rule, (fan_in, _) = ROWS[name], shape
     weights = rule.draw(rng, *shape, dtype)
     assert weights.shape == shape
     assert weights.dtype == dtype
@@ -28,7 +30,7 @@ def test_draws_have_the_variance_that_is_promised(rng, dtype, name, shape):
 
 
 def test_known_variances():
-    variances = {name: INITIALIZERS[name].weight_variance(300, 100) for name in INITIALIZERS}
+    variances = {name: row.weight_variance(300, 100) for name, row in ROWS.items()}
     assert variances == pytest.approx(
         {
             "xavier_normal": 1.5,
@@ -41,15 +43,25 @@ def test_known_variances():
             "too_small": 0.03,
             "constant": math.nan,
             "saturating": 1024.0,
+            "critical": 2.0,
+            "forget_one": 1.5,
+            "chrono": 1.5,
         },
         nan_ok=True,
     )
 
 
+def test_layers_without_an_activation_have_nothing_to_make_up_for():
+    changed = {name for name, rule in INITIALIZERS.items() if rule.linear() is not rule}
+    assert changed == {"he_normal", "he_uniform", "critical"}
+    assert all(INITIALIZERS[name].linear().weight_variance(300, 100) == 1.0 for name in changed)
+    assert ROWS["critical"].linear().weight_variance(300, 100) == 1.0
+
+
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_a_seed_makes_the_same_weights_in_both_dtypes(name):
     single, double, again, other = (
-        INITIALIZERS[name].draw(np.random.default_rng(seed), 40, 30, np.dtype(kind))
+        ROWS[name].draw(np.random.default_rng(seed), 40, 30, np.dtype(kind))
         for seed, kind in [(5, "f4"), (5, "f8"), (5, "f8"), (6, "f8")]
     )
     np.testing.assert_array_equal(double, again)
@@ -59,7 +71,7 @@ def test_a_seed_makes_the_same_weights_in_both_dtypes(name):
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_a_layer_without_inputs_is_refused(rng, name):
-    rule = INITIALIZERS[name]
+    rule = ROWS[name]
     for call in (lambda: rule.draw(rng, 0, 5, np.dtype("f4")), lambda: rule.bias(rng, 0, 5, np.dtype("f4"))):
         with pytest.raises(ValueError, match="fan_in must be at least 1, got 0"):
             call()
@@ -72,7 +84,7 @@ def test_orthogonal(rng, shape):
     np.testing.assert_allclose(short @ short.T, np.eye(min(shape)), atol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["xavier_uniform", "he_uniform", "framework_default"])
+@pytest.mark.parametrize("name", ["xavier_uniform", "he_uniform", "framework_default", "chrono"])
 def test_uniform_draws_fill_their_range(rng, name):
     weights = INITIALIZERS[name].draw(rng, 300, 200, np.dtype(np.float64))
     bound = math.sqrt(3 * INITIALIZERS[name].variance(300, 200))
@@ -97,3 +109,65 @@ def test_in_a_recurrent_layer_framework_default_goes_by_the_hidden_size(rng):
     assert np.abs(rule.draw(rng, 10, 100, np.dtype(np.float64), hidden=100)).max() <= 0.1
     assert np.abs(rule.bias(rng, 10, 100, np.dtype(np.float64), hidden=100)).max() <= 0.1
     assert INITIALIZERS["he_normal"].weight_variance(10, 100, hidden=100) == pytest.approx(2.0)
+
+
+def test_critical_is_solved_for_the_activation(rng):
+    """Schoenholz 2017: without biases tanh is critical at 1; at small z that is 1 / f'(0)^2: erf pi/4."""
+    rule = INITIALIZERS["critical"]
+    expected = {"relu": 2.0, "tanh": 1.0, "erf": math.pi / 4, "leaky_relu": 2 / (1 + 1e-4)}
+    for name, sw2 in expected.items():
+        solved = rule.of(ACTIVATIONS[name])
+        assert solved.name == "critical"
+        assert solved.weight_variance(64, 32) == pytest.approx(sw2, rel=1e-6)
+        assert solved.of(ACTIVATIONS["relu"]) is solved
+        assert rule.of(ACTIVATIONS[name]) is solved  # solved once
+    assert all(row.of(ACTIVATIONS["tanh"]) is row for name, row in INITIALIZERS.items() if name != "critical")
+
+
+def test_critical_draws_nothing_before_it_is_solved(rng):
+    for call in (lambda: INITIALIZERS["critical"].draw(rng, 3, 5, np.dtype("f4")),
+                 lambda: INITIALIZERS["critical"].weight_variance(3, 5)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"draw with INITIALIZERS\['critical'\].of\(activation\)"):
+            call()
+
+
+def test_softplus_has_no_critical_initializer():
+    with pytest.raises(ValueError, match=r"softplus has no critical initialiser: .* no weight variance"):
+        INITIALIZERS["critical"].of(ACTIVATIONS["softplus"])
+
+
+def biases(gates, hidden, dtype):
+    """A view for each gate of one array of zeros."""
+    return dict(zip(gates, np.zeros((len(gates), hidden), dtype), strict=True))
+
+
+def test_forget_one(rng, dtype):
+    lstm, gru = biases("ifgo", 5, dtype), biases("rzn", 5, dtype)
+    for gates in (lstm, gru):
+        INITIALIZERS["forget_one"].gates(rng, gates)
+    assert {name: set(values) for name, values in lstm.items()} == {"i": {0}, "f": {1}, "g": {0}, "o": {0}}
+    assert {name: set(values) for name, values in gru.items()} == {"r": {0}, "z": {1}, "n": {0}}
+
+
+@pytest.mark.parametrize("longest", [2, 50])
+def test_chrono_spreads_lifetimes_evenly(rng, dtype, longest):
+    """1 + e^b is the life of a unit: uniform from 2 to longest. 4000 units of mean m and range r: 4 errors."""
+    lstm, gru = biases("ifgo", 4000, dtype), biases("rzn", 4000, dtype)
+    rule = chrono(longest)
+    rule.gates(rng, lstm)
+    rule.gates(rng, gru)
+    np.testing.assert_array_equal(lstm["i"], -lstm["f"])
+    for keeping in (lstm["f"], gru["z"]):
+        lives = 1 + np.exp(keeping.astype(np.float64))
+        assert 2 * (1 - 1e-6) <= lives.min() <= lives.max() <= longest * (1 + 1e-6)
+        assert lives.mean() == pytest.approx((2 + longest) / 2, abs=4 * (longest - 2) / math.sqrt(12 * 4000) + 1e-6)
+    assert not any(values.any() for values in (lstm["g"], lstm["o"], gru["r"], gru["n"]))
+
+
+def test_chrono_is_for_two_steps_at_least(rng):
+    with pytest.raises(ValueError, match="longest must be at least 2 steps, got 1"):
+        chrono(1).gates(rng, biases("ifgo", 3, np.float32))
+
+
+def test_only_gated_rows_set_gates():
+    assert {name for name, row in INITIALIZERS.items() if row.gates is not None} == {"forget_one", "chrono"}

@@ -3,8 +3,9 @@ import pytest
 
 from kernels.activations import ACTIVATIONS
 from kernels.dense import dense_activation
+from kernels.gru import gru
 from kernels.initializers import INITIALIZERS
-from kernels.layer import chain, copy_weights, parameters, repeat, residual, saved_bytes, set_training
+from kernels.layer import chain, copy_weights, empty, parameters, repeat, residual, saved_bytes, set_training
 from kernels.loss import softmax_cross_entropy
 from kernels.optimizers import OPTIMIZERS
 from kernels.recurrent import rnn
@@ -147,9 +148,13 @@ def test_saved_bytes_count_each_memory_once(rng):
     assert saved_bytes(state) == 2 * per_layer + 3 * 4 * 8  # and x
     recurrent = rnn(ACTIVATIONS["tanh"], INITIALIZERS["xavier_normal"], 4).init(rng, (5, 3, 2), DOUBLE)
     assert saved_bytes(recurrent) == (6 + 5) * 3 * 4 * 8 + 4 * 8  # h, of which y is a view, and z
+    gated = gru(ACTIVATIONS["tanh"], INITIALIZERS["xavier_normal"], 4).init(rng, (5, 3, 2), DOUBLE)
+    assert saved_bytes(gated) == (6 + 4 * 5) * 3 * 4 * 8 + 4 * 8  # h, the gates and q
 
 
 def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match=r"shape must not have a negative size, got \(-3, 4\)"):
+        empty((-3, 4), DOUBLE)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         repeat(dense("tanh", 4), 0)
     with pytest.raises(ValueError, match="layers must not be empty"):
