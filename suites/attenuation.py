@@ -1,7 +1,9 @@
 """What the experiments across depth and across time share: streams, norms, range of floating point, predicted rows."""
 
+import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from kernels.checks import DTYPES
 from kernels.initializers import INITIALIZERS
 from suites.errors import UserError, known, whole
 from suites.theory import PREDICTIONS
+
+log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
 
@@ -63,7 +67,9 @@ def variance(x: Array) -> float:
         return float(np.var(x, dtype=np.float64))
 
 
-def gradient_rows(seed: int, dtype: str, norms: list[float], plain: list[float]) -> list[dict[str, Any]]:
+def gradient_rows(
+    seed: int, dtype: str, norms: Sequence[float] | Array, plain: Sequence[float] | Array
+) -> list[dict[str, Any]]:
     """Rows of the gradient at each position, from log10 of its norms at 0 to the last one.
 
     plain: the same as dtype keeps it in a backward pass without rescaling, -inf where it underflows to 0.
@@ -93,7 +99,7 @@ def predicted_rows(cell: Any) -> list[dict[str, Any]]:
 
 def configuration(cell: Any) -> dict[str, Any]:
     """The columns of a row that a cell's configuration fills, but for its depth or length."""
-    rule = INITIALIZERS[cell.initializer]
+    rule = INITIALIZERS[cell.initializer].of(ACTIVATIONS[cell.activation])
     return {
         "architecture": cell.architecture,
         "activation": cell.activation,
@@ -125,3 +131,24 @@ def checked_numbers(dtype: str, **numbers: int) -> None:
         raise UserError(f"dtype must be {' or '.join(DTYPES)}, got {dtype!r}")
     for name, value in numbers.items():
         whole(name, value, 0 if name == "seed" else 1)
+
+
+def sensible(names: Iterable[Iterable[str]], build: Callable[[str, Any, Any], Any]) -> list[tuple[str, str, str]]:
+    """The combinations of architecture, activation and initialiser that can be built.
+
+    build(architecture, row of ACTIVATIONS, row of INITIALIZERS) raises ValueError where they make no sense together:
+    that combination is left out, and the log says why. UserError where nothing is left.
+    """
+    kept, reasons = [], []
+    for architecture, activation, initializer in product(*names):
+        try:
+            build(architecture, ACTIVATIONS[activation], INITIALIZERS[initializer])
+        except ValueError as error:
+            reasons.append(str(error))
+        else:
+            kept.append((architecture, activation, initializer))
+    if not kept:
+        raise UserError(reasons[0])
+    for reason in dict.fromkeys(reasons):
+        log.warning("left out: %s", reason)
+    return kept

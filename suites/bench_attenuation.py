@@ -23,8 +23,18 @@ TIME = EXPERIMENTS["time"]
 GATED = 3
 
 
+def exists(activation, initializer):
+    """Whether a plain network or an RNN, neither of which has gates, can be drawn so."""
+    try:
+        ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS[initializer], 1, 1)
+    except ValueError:
+        return False
+    return True
+
+
 @grid(
     quick=lambda initializer, **_: initializer in ("xavier_normal", "he_normal"),
+    exists=exists,
     activation=ACTIVATIONS,
     initializer=INITIALIZERS,
 )
@@ -34,14 +44,14 @@ def test_depth(benchmark, timed, results, seed, activation, initializer):
 
     def check():
         state = passed(network, (cell.batch, cell.width), cell)
-        for position, child in enumerate(state.children):
-            layer_gate.check_dense(f"{activation} {initializer}, layer {position}", child, ACTIVATIONS[activation])
+        layer_gate.check(f"{activation} {initializer}", network, state)
 
     measure(benchmark, timed, results, DEPTH, cell, (cell.depth, cell.batch, cell.width), check)
 
 
 @grid(
     quick=lambda initializer, **_: initializer == "xavier_normal",
+    exists=exists,
     activation=ACTIVATIONS,
     initializer=INITIALIZERS,
 )
@@ -51,7 +61,7 @@ def test_time(benchmark, timed, results, seed, activation, initializer):
 
     def check():
         state = passed(network, (GATED, cell.batch, cell.inputs), cell)
-        layer_gate.check_rnn(f"{activation} {initializer}", state, ACTIVATIONS[activation])
+        layer_gate.check(f"{activation} {initializer}", network, state)
 
     measure(benchmark, timed, results, TIME, cell, (cell.length, cell.batch, cell.width), check)
 

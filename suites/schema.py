@@ -17,6 +17,7 @@ SCHEMA = {
     "weight_variance": "float64",
     "bias_variance": "float64",
     "optimizer": "str",
+    "clip_norm": "float64",
     "dtype": "str",
     "width": "Int64",
     "batch": "Int64",
@@ -34,7 +35,7 @@ SCHEMA = {
     "by": "str",
 }
 COLUMNS = list(SCHEMA)
-LATER = ("direction", "by")  # what tables on disk may lack, being older
+LATER = ("clip_norm", "direction", "by")  # what tables on disk may lack, being older
 EMPTY = {"str": "", "float64": np.nan, "Int64": pd.NA}
 
 

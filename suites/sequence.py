@@ -1,8 +1,8 @@
 """Gradient across time: a loss at the last step only, and the norm of its gradient at every earlier one."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
-from kernels.initializers import INITIALIZERS
+from kernels.elementwise import Activation
+from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State
 from suites import attenuation
 from suites.attenuation import LOG10_2, Array, comfort, log10_norm, rescale
@@ -48,13 +49,20 @@ def cells(
     seed: int = 0,
     dtype: str = "float32",
 ) -> list[SequenceCell]:
-    """A cell for each architecture, activation and initialiser; UserError where a name or a number is wrong."""
+    """A cell for each architecture, activation and initialiser that make sense together.
+
+    UserError where a name or a number is wrong, or nothing makes sense.
+    """
     names = attenuation.checked_names("time", architectures, activations, initializers)
     numbers = {"length": length, "width": width, "inputs": inputs, "batch": batch, "seeds": seeds, "seed": seed}
     attenuation.checked_numbers(dtype, **numbers)
+
+    def build(architecture: str, activation: Activation, initializer: Initializer) -> None:
+        ARCHITECTURES[architecture].build(activation, initializer, width)
+
     return [
         SequenceCell(architecture=architecture, activation=activation, initializer=initializer, dtype=dtype, **numbers)
-        for architecture, activation, initializer in product(*names)
+        for architecture, activation, initializer in attenuation.sensible(names, build)
     ]
 
 
@@ -62,7 +70,8 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
     """Rows of every seed, and of the prediction.
 
     Inputs are iid N(0, 1), h_0 is 0. The gradient injected at the last step is iid N(0, 1). Inputs, gradient and
-    weights have streams of their own.
+    weights have streams of their own. log10_cell_gradient is that of an LSTM's cell state, over the norm of the
+    hidden state's gradient at the last step.
     """
     size = {"length": cell.length, "inputs": cell.inputs}
     configuration = {"experiment": "time", **attenuation.configuration(cell), **size}
@@ -80,34 +89,54 @@ def _seed(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     state = network.init(weights, shape, dtype)
 
     network.forward(state, inputs.standard_normal(shape).astype(dtype))
-    plain, norms = _backward(network, state, injected.standard_normal((cell.batch, cell.width)).astype(dtype))
+    gradient = injected.standard_normal((cell.batch, cell.width)).astype(dtype)
+    plain, norms, cell_norms = _backward(network, state, gradient)
     variances = [attenuation.variance(h) for h in state.saved["h"]]
     steps = {"seed": seed, "position": range(cell.length + 1)}
+    cells = [] if cell_norms is None else [{"metric": "log10_cell_gradient", "value": cell_norms - norms[-1]}]
     return [
         *attenuation.gradient_rows(seed, cell.dtype, norms, plain),
+        *({**steps, **row, "unit": "log10"} for row in cells),
         {**steps, "metric": "forward_variance", "value": variances, "unit": "1"},
     ]
 
 
-def _backward(network: Layer, state: State, gradient: Array) -> tuple[list[float], list[float]]:
-    """log10 of gradient norms at steps 0 to the last: of a plain pass, and beyond the dtype's range.
+def _backward(network: Layer, state: State, gradient: Array) -> tuple[Array, Array, Array | None]:
+    """log10 of gradient norms at steps 0 to the last: of a plain pass, and beyond the dtype's range; of the cell state.
 
-    Where a pass leaves the comfortable range, the next one injects the gradient of that step, times a power of two.
+    Where a pass leaves the comfortable range, the next one begins, with what is carried back from there times a power
+    of two: the gradient of h and, in an LSTM, that of c.
     """
-    dy, dh = np.zeros_like(state.saved["y"]), state.saved["dh"]
-    step, power = len(dy), 0
-    dy[step - 1] = gradient
-    network.backward(state, dy)
-    plain = [log10_norm(g) for g in dh]
-    norms = plain.copy()
-    while outside := [t for t in range(1, step) if abs(norms[t] + power * LOG10_2) >= comfort(dh.dtype)]:
-        dy[step - 1] = 0
-        step = outside[-1]
-        dy[step - 1] = dh[step]
-        added = rescale(dy[step - 1], norms[step] + power * LOG10_2)
-        if not added:
-            break
-        power += added
-        network.backward(state, dy)
-        norms[:step] = [log10_norm(g) - power * LOG10_2 for g in dh[:step]]
-    return plain, norms
+    dy, saved = np.zeros_like(state.saved["y"]), state.saved
+    carried = [name for name in ("dh", "dc") if name in saved]
+    norms = {name: np.array([]) for name in carried}
+    plain, end, power = np.array([]), len(dy), 0
+    dy[-1] = gradient
+    while True:
+        network.backward(_steps(state, 0, end), dy[:end])
+        for name in carried:
+            known = norms[name][end:] if len(norms[name]) else [log10_norm(saved[name][end])]
+            norms[name] = np.array([*(log10_norm(g) - power * LOG10_2 for g in saved[name][:end]), *known])
+        plain = plain if len(plain) else norms["dh"]
+        largest = np.max([norms[name] for name in carried], axis=0) + power * LOG10_2
+        outside = np.flatnonzero(np.abs(largest[1:end]) >= comfort(dy.dtype)) + 1
+        start = int(outside[-1]) if len(outside) else 0
+        if start == 0 or not math.isfinite(largest[start]):
+            return plain, norms["dh"], norms.get("dc")
+        # Once more up to there alone, since what c carries back is less than its whole gradient, which dc has else.
+        network.backward(_steps(state, start, end), dy[start:end])
+        added = rescale(saved["dh"][start], largest[start])
+        dy[start - 1] = saved["dh"][start]
+        if "dc" in saved:
+            np.ldexp(saved["dc"][start], added, out=saved["dc_last"])
+        end, power = start, power + added
+
+
+def _steps(state: State, start: int, end: int) -> State:
+    """The state of the layer over the steps from start to end alone: views of what it has for each step."""
+    steps = len(state.saved["y"])
+    parts = {
+        name: array[start : end + len(array) - steps] if array.ndim == 3 and len(array) - steps in (0, 1) else array
+        for name, array in state.saved.items()
+    }
+    return replace(state, saved=parts)

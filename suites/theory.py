@@ -33,7 +33,8 @@ class Prediction:
 
 def plain(*, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any) -> Prediction:
     """A plain network whose first pre-activations have variance 1 (Poole 2016; Schoenholz 2017)."""
-    rule, field = INITIALIZERS[initializer], MeanField.of(ACTIVATIONS[activation])
+    row = ACTIVATIONS[activation]
+    rule, field = INITIALIZERS[initializer].of(row), MeanField.of(row)
     sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
     if batch > 1:
         return _transient(field, 1.0, sw2, sb2, depth)
@@ -47,10 +48,11 @@ def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: i
     To leading order in length^2/width: the same weights at every step add to the norm, about a decade over 100 steps
     of 256 units where the gradient neither dies nor saturates.
     """
-    rule = INITIALIZERS[initializer]
+    row = ACTIVATIONS[activation]
+    rule = INITIALIZERS[initializer].of(row)
     sw2 = rule.weight_variance(width, width, width)
     constant = rule.weight_variance(inputs, width, width) + rule.bias_variance(width)
-    return _transient(MeanField.of(ACTIVATIONS[activation]), constant, sw2, constant, length)
+    return _transient(MeanField.of(row), constant, sw2, constant, length)
 
 
 def _transient(
@@ -60,7 +62,12 @@ def _transient(
     silent = np.full(layers + 1, np.nan)
     if not sw2 > 0:
         return Prediction(silent, silent)
-    variances = list(islice(field.variances(q, sw2, sb2), layers))
+    variances = []
+    with np.errstate(over="ignore"):
+        for variance in islice(field.variances(q, sw2, sb2), layers):
+            if not math.isfinite(variance):  # beyond float64: no activation was left finite either
+                return Prediction(silent, silent)
+            variances.append(variance)
     curve = _from_the_end([0.5 * math.log10(field.chi(q, sw2)) for q in variances])
     if width is None:
         return Prediction(curve, silent)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -11,19 +11,23 @@ import numpy as np
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
+from kernels.architectures import ARCHITECTURES, linear
 from kernels.checks import DTYPES
-from kernels.dense import dense_activation
+from kernels.clipping import clip_by_global_norm
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, chain, copy_weights, parameters, set_training
 from kernels.loss import softmax_cross_entropy
 from kernels.optimizers import OPTIMIZERS
-from suites.attenuation import Array, checked_numbers
+from kernels.sequences import as_sequence, last_step
+from suites.attenuation import Array, checked_numbers, sensible
 from suites.datasets import DATASETS, Dataset
-from suites.errors import known
+from suites.errors import UserError, known
 from suites.schema import stack
 
-HIDDEN = (128, 128, 128)
+WIDTH, DEPTH = 128, 3  # hidden units, and layers or blocks of them
+MLP = "mlp"  # the plain layers alone: those of a named architecture get their width from a linear layer
+STEPS = 8  # rows of an image, which recurrent cells and Transformers take one by one
 BATCH = 64
 LEARNING_RATE = 1e-3
 TARGET = 0.95  # test accuracy
@@ -32,12 +36,17 @@ EVALUATE_EVERY = 10  # steps
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCell:
-    """One network trained, once for each of the seeds seed, seed + 1 ... of which there are seeds."""
+    """One network trained, once for each of the seeds seed, seed + 1 ... of which there are seeds.
+
+    clip: the largest global norm of the gradient, where it is clipped.
+    """
 
     dataset: str
+    architecture: str
     activation: str
     initializer: str
     optimizer: str
+    clip: float | None
     epochs: int
     dtype: str
     seed: int
@@ -47,38 +56,76 @@ class TrainingCell:
 def cells(
     *,
     datasets: Sequence[str] = ("digits",),
+    architectures: Sequence[str] = ("mlp",),
     activations: Sequence[str] = tuple(ACTIVATIONS),
     initializers: Sequence[str] = ("he_normal",),
     optimizers: Sequence[str] = ("adam",),
+    clip: float | None = None,
     epochs: int = 20,
     seeds: int = 3,
     seed: int = 0,
     dtype: str = "float32",
 ) -> list[TrainingCell]:
-    """A cell for each combination of names; UserError where a name or a number is wrong.
+    """A cell for each combination of names that makes sense; UserError where a name or a number is wrong.
 
     One initialiser for all activations by default, so that they differ in nothing else.
     """
-    names = [
-        known({name: name for name in DATASETS}, "dataset", datasets),
-        [row.name for row in known(ACTIVATIONS, "activation", activations)],
-        [row.name for row in known(INITIALIZERS, "initializer", initializers)],
-        [row.name for row in known(OPTIMIZERS, "optimizer", optimizers)],
-    ]
+    if clip is not None and not clip > 0:
+        raise UserError(f"clip must be a number above 0, got {clip}")
     numbers = {"epochs": epochs, "seeds": seeds, "seed": seed}
     checked_numbers(dtype, **numbers)
+    networks = [
+        known({name: name for name in (MLP, *ARCHITECTURES)}, "architecture", architectures),
+        [row.name for row in known(ACTIVATIONS, "activation", activations)],
+        [row.name for row in known(INITIALIZERS, "initializer", initializers)],
+    ]
+
+    def build(architecture: str, activation: Activation, initializer: Initializer) -> None:
+        network(activation, initializer, 1, architecture)
+
     return [
         TrainingCell(
-            dataset=dataset, activation=activation, initializer=initializer, optimizer=optimizer, dtype=dtype, **numbers
+            dataset=dataset,
+            architecture=architecture,
+            activation=activation,
+            initializer=initializer,
+            optimizer=optimizer.name,
+            clip=clip,
+            dtype=dtype,
+            **numbers,
         )
-        for dataset, activation, initializer, optimizer in product(*names)
+        for dataset in known({name: name for name in DATASETS}, "dataset", datasets)
+        for architecture, activation, initializer in sensible(networks, build)
+        for optimizer in known(OPTIMIZERS, "optimizer", optimizers)
     ]
 
 
-def network(activation: Activation, initializer: Initializer, classes: int) -> Layer:
-    """Hidden dense layers with the activation and a linear one: logits (N, classes) over x (N, features)."""
-    hidden = [dense_activation(activation, initializer, width) for width in HIDDEN]
-    return chain(*hidden, dense_activation(ACTIVATIONS["identity"], initializer, classes))
+def network(activation: Activation, initializer: Initializer, classes: int, architecture: str = MLP) -> Layer:
+    """Logits (N, classes) over x (N, features): DEPTH layers or blocks, or one recurrent layer, and a linear head.
+
+    A recurrent cell or Transformer takes the features as STEPS pieces, and its last step goes to the head.
+    ValueError, saying why, where the three make no sense together.
+    """
+    rule = initializer.of(activation)
+    row = ARCHITECTURES["plain" if architecture == MLP else architecture]
+    body = row.build(activation, initializer, *([WIDTH] if row.kind == "time" else [WIDTH, DEPTH]))
+    head = linear(rule, classes)
+    if architecture == MLP:
+        return chain(*body.layers, head)
+    if row.kind == "time":
+        return chain(as_sequence(STEPS), body, last_step(), head)
+    if row.tokens:
+        return chain(as_sequence(STEPS), linear(rule, WIDTH), body, last_step(), head)
+    return chain(linear(rule, WIDTH), body, head)
+
+
+def _size(architecture: str) -> dict[str, int]:
+    """The columns depth (layers, or blocks) and length of a network."""
+    if architecture == MLP:
+        return {"depth": DEPTH + 1}
+    row = ARCHITECTURES[architecture]
+    depth = {"depth": DEPTH} if row.kind == "depth" else {}
+    return depth | ({"length": STEPS} if row.tokens or row.kind == "time" else {})
 
 
 def measure(cell: TrainingCell) -> pd.DataFrame:
@@ -91,15 +138,16 @@ def measure(cell: TrainingCell) -> pd.DataFrame:
     configuration = {
         "experiment": "training",
         "dataset": cell.dataset,
-        "architecture": "mlp",
+        "architecture": cell.architecture,
         "activation": cell.activation,
         "parameter_a": ACTIVATIONS[cell.activation].a,
         "initializer": cell.initializer,
         "optimizer": cell.optimizer,
+        "clip_norm": np.nan if cell.clip is None else cell.clip,
         "dtype": cell.dtype,
-        "width": HIDDEN[0],
+        "width": WIDTH,
         "batch": BATCH,
-        "depth": len(HIDDEN) + 1,
+        **_size(cell.architecture),
     }
     _seed(replace(cell, epochs=1), cell.seed)  # not kept: it compiles what is timed
     seeds = range(cell.seed, cell.seed + cell.seeds)
@@ -109,10 +157,16 @@ def measure(cell: TrainingCell) -> pd.DataFrame:
 def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
     data, dtype = DATASETS[cell.dataset](), DTYPES[cell.dtype]
     weights, order = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    model = network(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], data.classes)
+    model = network(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], data.classes, cell.architecture)
     state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
     _, values, grads = zip(*parameters(state), strict=True)
-    update = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE)
+    descend = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE)
+
+    def update() -> None:
+        if cell.clip is not None:
+            clip_by_global_norm(grads, cell.clip)
+        descend()
+
     accuracy = _tester(model, state, data, dtype)
     step = _step(model, state, update, data, dtype)
 

@@ -61,6 +61,13 @@ MISTAKES = {
     "unknown activation": (("attenuate", "depth", "--activation", "tahn"), "tanh"),
     "unknown initialiser": (("attenuate", "time", "--init", "he"), "he_normal"),
     "unknown architecture": (("attenuate", "depth", "--architecture", "rnn"), "plain"),
+    "initialiser of gates": (("attenuate", "depth", "--init", "chrono"), "plain has none"),
+    "no critical point": (
+        ("attenuate", "time", "--activation", "softplus", "--init", "critical"),
+        "softplus has no critical initialiser",
+    ),
+    "one sample": (("attenuate", "depth", "--architecture", "batchnorm", "--batch", "1"), "a batch of 2 or more"),
+    "no clipping": (("train", "--clip", "-1"), "clip must be a number above 0"),
     "negative depth": (("attenuate", "depth", "--depth", "-3"), "depth must be a whole number of 1 or more, got -3"),
     "no seeds": (("attenuate", "time", "--seeds", "0"), "seeds must be"),
     "negative seed": (("run", "--seed", "-1"), "seed must be"),
@@ -148,6 +155,26 @@ def test_an_interrupted_certification_keeps_the_cells_it_finished(tmp_path):
     err = interrupt(start(tmp_path, *certify), lambda: len([*cells.glob("*.parquet")]) >= 2)
     assert "what was measured is in run, and the same command goes on with it" in err
     assert len(pd.read_parquet(tmp_path / "run" / "accuracy.parquet")) > 0
+
+
+def test_attenuate_takes_several_architectures(tmp_path):
+    names = ("--architecture", "residual_scaled", "--architecture", "transformer_pre", "--tokens", "3")
+    code, out, _ = gradfade(tmp_path, "attenuate", "depth", *names, *SMALL, "--format", "json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [(row["architecture"], row["length"]) for row in rows] == [("residual_scaled", None), ("transformer_pre", 3)]
+    assert all(row["predicted_total_decades"] is None and row["total_decades"] > 0 for row in rows)
+
+
+def test_train_takes_an_architecture_an_optimizer_and_a_limit(tmp_path):
+    names = ("--architecture", "lstm", "--activation", "tanh", "--init", "forget_one", "--optimizer", "adamw")
+    code, out, _ = gradfade(
+        tmp_path, "train", *names, "--clip", "1", "--epochs", "2", "--seeds", "1", "--format", "json"
+    )
+    (row,) = json.loads(out)
+    assert code == 0
+    assert (row["architecture"], row["optimizer"], row["clip_norm"], row["length"]) == ("lstm", "adamw", 1, 8)
+    assert row["accuracy"] > 0.3
 
 
 def test_one_seed_has_no_interval_and_null_says_so(tmp_path):

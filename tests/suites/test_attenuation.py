@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from suites.attenuation import log10_norm, rescale, streams
+from suites.attenuation import log10_norm, rescale, sensible, streams
+from suites.errors import UserError
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -55,3 +56,19 @@ def test_streams_are_independent_and_repeatable():
     assert np.array_equal(drawn[0], drawn[1])
     flat = np.array([*drawn[0], *drawn[2]])
     assert np.abs(np.corrcoef(flat) - np.eye(6)).max() < 0.15
+
+
+def build(architecture, activation, initializer):
+    if activation.name == "tanh":
+        raise ValueError(f"{architecture} has no {activation.name}")
+
+
+def test_what_makes_no_sense_is_left_out_and_the_log_says_why(caplog):
+    names = [["a", "b"], ["tanh", "relu"], ["he_normal", "orthogonal"]]
+    assert sensible(names, build) == [(a, "relu", i) for a in "ab" for i in names[2]]
+    assert caplog.messages == ["left out: a has no tanh", "left out: b has no tanh"]
+
+
+def test_where_nothing_makes_sense_the_user_hears_why():
+    with pytest.raises(UserError, match=r"^a has no tanh$"):
+        sensible([["a"], ["tanh"], ["he_normal"]], build)

@@ -17,9 +17,10 @@ from suites.theory import spread
 SMALL = {"depth": 6, "width": 12, "batch": 5, "seeds": 2}
 
 
-def values(table, metric, seed=None):
+def values(table, metric, seed=None, parameter=None):
     """The values of a metric along the positions."""
     table = table[table.metric == metric]
+    table = table if parameter is None else table[table.parameter == parameter]
     table = table if seed is None else table[table.seed == seed]
     return table.sort_values("position").value.to_numpy()
 
@@ -53,7 +54,7 @@ def test_against_a_naive_network(activation, dtype, accuracy):
     norms, weight_norms, variances = naive(activation, weights, x, injected.standard_normal((5, 12)))
     assert values(table, "log10_gradient_norm", 7) == pytest.approx(norms, abs=accuracy)
     assert values(table, "log10_gradient", 7) == pytest.approx(np.array(norms) - norms[-1], abs=accuracy)
-    assert values(table, "log10_weight_gradient", 7) == pytest.approx(weight_norms, abs=accuracy)
+    assert values(table, "log10_weight_gradient", 7, "W") == pytest.approx(weight_norms, abs=accuracy)
     assert values(table, "forward_variance", 7) == pytest.approx(variances, rel=accuracy * 10)
 
 
@@ -68,7 +69,7 @@ def test_rows_are_complete():
     assert sorted(table.seed.dropna().unique()) == [4, 5]
     counts = table.groupby(["metric", "seed"], dropna=False).size().to_dict()
     positions = {"log10_gradient": 7, "log10_gradient_norm": 7, "float32_gradient": 7, "forward_variance": 7}
-    positions |= {"log10_weight_gradient": 6, "saturated_share": 6, "dead_share": 6}
+    positions |= {"log10_weight_gradient": 12, "saturated_share": 6, "dead_share": 6, "saved_bytes": 6}
     expected = {(metric, seed): count for metric, count in positions.items() for seed in (4, 5)}
     seedless = {metric: count for (metric, seed), count in counts.items() if pd.isna(seed)}
     assert {key: count for key, count in counts.items() if not pd.isna(key[1])} == expected
@@ -111,7 +112,7 @@ def test_beyond_float32():
     assert values(table, "log10_gradient")[0] < -150
     assert values(table, "log10_gradient") == pytest.approx(values(double, "log10_gradient"), abs=1e-3)
     assert np.array_equal(values(double, "log10_gradient"), values(double, "float64_gradient"))
-    weights, exact = (values(t, "log10_weight_gradient") for t in (table, double))
+    weights, exact = (values(t, "log10_weight_gradient", parameter="W") for t in (table, double))
     assert weights == pytest.approx(exact, abs=1e-3)
 
 
@@ -186,7 +187,12 @@ def test_theory_holds_for_one_sample():
         ({"dtype": "float16"}, "dtype must be float32 or float64, got 'float16'"),
         ({"activations": ["tahn"]}, "unknown activation 'tahn'; nearest: tanh"),
         ({"initializers": ["he"]}, "unknown initializer 'he'"),
-        ({"architectures": ["rnn"]}, "unknown architecture across depth 'rnn'; valid: .*plain"),
+        ({"architectures": ["rnn"]}, "unknown architecture across depth 'rnn'"),
+        ({"architectures": ["residul"]}, "unknown architecture across depth 'residul'; nearest: residual"),
+        ({"tokens": 0}, "tokens must be a whole number of 1 or more, got 0"),
+        ({"initializers": ["chrono"]}, "chrono sets the biases of gates, and plain has none"),
+        ({"initializers": ["critical"], "activations": ["softplus"]}, "softplus has no critical initialiser"),
+        ({"architectures": ["batchnorm"], "batch": 1}, "batchnorm needs a batch of 2 or more, got 1"),
     ],
 )
 def test_a_wrong_grid_is_refused(wrong, message):
@@ -213,6 +219,7 @@ def test_defaults_are_the_contracts():
         "depth": 50,
         "width": 256,
         "batch": 32,
+        "tokens": None,
         "dtype": "float32",
         "seed": 0,
         "seeds": 8,
@@ -223,3 +230,10 @@ def test_the_summary_of_a_measurement():
     (row,) = summary.attenuation(depth.measure(depth.cells(**SMALL)[0]), "depth").to_dict("records")
     assert row["decades_per_layer"] == row["total_decades"] / 6
     assert row["seeds"] == 2
+
+
+def test_a_grid_keeps_what_makes_sense(caplog):
+    grid = {"architectures": ["plain", "batchnorm"], "initializers": ["he_normal", "chrono"], "batch": 1}
+    (cell,) = depth.cells(**grid)
+    assert (cell.architecture, cell.initializer) == ("plain", "he_normal")
+    assert len(caplog.messages) == 2

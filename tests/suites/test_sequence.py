@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 
 from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
-from suites import sequence
+from suites import attenuation, sequence
 from suites.attenuation import streams
 from suites.errors import UserError
 from suites.theory import spread
@@ -119,3 +119,67 @@ def test_defaults_are_the_contracts():
         32,
         8,
     )
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def test_against_a_naive_lstm():
+    """Gradients of h and c at every step, by hand; h's and c's shares apart."""
+    (cell,) = sequence.cells(architectures=["lstm"], dtype="float64", seed=7, **SMALL)
+    table = sequence.measure(cell)
+    rng, inputs, injected = streams(7)
+    Wx, Wh = (
+        np.hstack([rng.standard_normal((n, 12), dtype=np.float32).astype(np.float64) for _ in range(4)])
+        * math.sqrt(2 / (n + 12))
+        for n in (4, 12)
+    )
+    h, c, kept = np.zeros((5, 12)), np.zeros((5, 12)), []
+    for x in inputs.standard_normal((6, 5, 4)):
+        i, f, g, o = np.split(x @ Wx + h @ Wh, 4, axis=1)
+        i, f, g, o, before = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o), c
+        c = f * c + i * g
+        h = o * np.tanh(c)
+        kept.append((i, f, g, o, before, c))
+    dh, dc, norms, cell_norms = injected.standard_normal((5, 12)), np.zeros((5, 12)), [], []
+    for i, f, g, o, before, after in kept[::-1]:
+        dc = dc + dh * o * (1 - np.tanh(after) ** 2)
+        norms.append(np.log10(np.linalg.norm(dh)))
+        cell_norms.append(np.log10(np.linalg.norm(dc)))
+        di, df, dg, do = dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g**2), dh * np.tanh(after)
+        dh = np.hstack([di, df, dg, do * o * (1 - o)]) @ Wh.T
+        dc = dc * f
+    norms = np.array([np.log10(np.linalg.norm(dh)), *norms[::-1]])
+    cell_norms = np.array([np.log10(np.linalg.norm(dc)), *cell_norms[::-1]])
+    assert values(table, "log10_gradient_norm", 7) == pytest.approx(norms, abs=1e-11)
+    assert values(table, "log10_cell_gradient", 7) == pytest.approx(cell_norms - norms[-1], abs=1e-11)
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru"])
+@pytest.mark.parametrize("initializer", ["xavier_normal", "chrono", "forget_one"])
+def test_gated_cells_beyond_float32(architecture, initializer):
+    """400 steps lose more than float32 has, which takes several injections, of the cell state's gradient too."""
+    grid = {"architectures": [architecture], "initializers": [initializer], "length": 400, "width": 16, "batch": 4}
+    table, double = (
+        sequence.measure(sequence.cells(**grid, seeds=1, dtype=dtype)[0]) for dtype in ("float32", "float64")
+    )
+    if initializer == "xavier_normal":
+        assert values(table, "float32_gradient")[0] == -math.inf
+        assert values(table, "log10_gradient")[0] < -45
+    metrics = ["log10_gradient", *(["log10_cell_gradient"] if architecture == "lstm" else [])]
+    for metric in metrics:
+        assert values(table, metric) == pytest.approx(values(double, metric), abs=2e-3)
+    assert np.array_equal(values(double, "log10_gradient"), values(double, "float64_gradient"))
+    assert ("log10_cell_gradient" in set(table.metric)) == (architecture == "lstm")
+
+
+@pytest.mark.parametrize("architecture", ["rnn", "lstm", "gru"])
+def test_both_passes_are_equal_whatever_the_cell(monkeypatch, architecture):
+    """Begun anew at every step, with exact powers of two, the gradient is the plain one."""
+    (cell,) = sequence.cells(architectures=[architecture], dtype="float64", **SMALL)
+    whole = sequence.measure(cell)
+    monkeypatch.setattr(attenuation, "MARGIN", 1023)
+    table = sequence.measure(cell)
+    for metric in set(whole.metric):
+        assert values(table, metric, 0) == pytest.approx(values(whole, metric, 0), abs=1e-9), metric

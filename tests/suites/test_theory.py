@@ -92,11 +92,31 @@ def test_orthogonal_weights_have_a_smaller_band():
     assert linear.sd[0] == 0
 
 
+def test_critical_weights_are_those_of_the_activation():
+    """erf' = 2/sqrt(pi) at 0, so weights of variance pi/4; small variances there keep chi just below 1."""
+    prediction = plain(activation="relu", initializer="critical", depth=9, width=N, batch=32)
+    assert prediction.curve == pytest.approx(np.zeros(10), abs=1e-12)
+    moment = MeanField.of(ACTIVATIONS["erf"]).slope_moment(1.0)
+    prediction = plain(activation="erf", initializer="critical", depth=1, width=N, batch=32)
+    assert prediction.curve[0] == pytest.approx(0.5 * math.log10(math.pi / 4 * moment), abs=1e-8)
+    s = math.pi / 4
+    moment = MeanField.of(ACTIVATIONS["erf"]).slope_moment(s)
+    prediction = rnn(activation="erf", initializer="critical", length=1, width=N, inputs=10, batch=32)
+    assert prediction.curve[0] == pytest.approx(0.5 * math.log10(s * moment), abs=1e-8)
+
+
 def test_theory_is_silent_about_dependent_weights():
     for predict, more in ((plain, {"depth": 5}), (rnn, {"length": 5, "inputs": 3})):
         prediction = predict(activation="tanh", initializer="constant", width=N, batch=32, **more)
         assert np.isnan(prediction.curve).all()
         assert np.isnan(prediction.sd).all()
+
+
+def test_theory_is_silent_where_variances_leave_float64():
+    prediction = plain(activation="relu", initializer="saturating", depth=150, width=N, batch=32)
+    assert np.isnan(prediction.curve).all()
+    prediction = plain(activation="relu", initializer="saturating", depth=20, width=N, batch=32)
+    assert prediction.curve[0] == pytest.approx(10 * math.log10(512))
 
 
 def test_every_prediction_belongs_to_an_architecture():

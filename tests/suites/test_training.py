@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from kernels.activations import ACTIVATIONS
+from kernels.architectures import ARCHITECTURES
 from suites import training
 from suites.errors import UserError
 
@@ -79,6 +80,26 @@ def test_batches_are_an_epoch_without_repetition():
     assert len(np.unique(batches)) == 22 * 64
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_learns_the_digits(architecture):
+    grid = {"architectures": [architecture], "initializers": ["xavier_uniform"], "epochs": 6, "seeds": 1}
+    table = measured("tanh", **grid)
+    assert (table.architecture == architecture).all()
+    assert figures(table, "final_test_accuracy")[0] > 0.7
+    losses = table[table.metric == "loss"].sort_values("step").value
+    assert losses.iloc[-1] < 0.6 * losses.iloc[0]
+
+
+def test_clipping_and_the_optimizer_change_what_is_learned():
+    tables = {clip: measured(epochs=1, seeds=1, optimizers=["sgd"], clip=clip) for clip in (None, 1e9, 1e-9)}
+    losses = {clip: table[table.metric == "loss"].value.to_numpy() for clip, table in tables.items()}
+    assert np.array_equal(losses[None], losses[1e9])
+    assert losses[None][-1] < losses[1e-9][-1] - 0.1  # which has not moved
+    assert tables[None].clip_norm.isna().all()
+    assert (tables[1e-9].clip_norm == 1e-9).all()
+    assert (tables[None].optimizer == "sgd").all()
+
+
 def test_every_activation_by_default():
     assert [cell.activation for cell in training.cells()] == list(ACTIVATIONS)
     assert {cell.initializer for cell in training.cells()} == {"he_normal"}
@@ -89,7 +110,11 @@ def test_every_activation_by_default():
     [
         ({"epochs": 0}, "epochs must be a whole number of 1 or more, got 0"),
         ({"datasets": ["mnist"]}, "unknown dataset 'mnist'; valid: digits"),
-        ({"optimizers": ["adm"]}, "unknown optimizer 'adm'; valid: sgd, adam"),
+        ({"optimizers": ["adm"]}, "unknown optimizer 'adm'; valid: sgd, momentum, rmsprop, adam, adamw"),
+        ({"architectures": ["mlpp"]}, "unknown architecture 'mlpp'; nearest: mlp"),
+        ({"clip": 0.0}, "clip must be a number above 0, got 0.0"),
+        ({"initializers": ["chrono"]}, "chrono sets the biases of gates, and plain has none"),
+        ({"activations": ["softplus"], "initializers": ["critical"]}, "softplus has no critical initialiser"),
     ],
 )
 def test_a_wrong_grid_is_refused(wrong, message):
