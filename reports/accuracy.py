@@ -11,7 +11,7 @@ import pandas as pd
 from reports.tables import emit
 from reports.words import listed, several
 from suites.certificate import BROKEN, KEPT, UNFINISHED, trades
-from suites.certify import ALL
+from suites.certify import ALL, PEERS
 from suites.errors import UserError
 from suites.results import write_whole
 
@@ -25,7 +25,7 @@ SHORT = {
 COUNTS = ["monotonicity_breaks", "non_finite_mismatches", "sign_of_zero_mismatches", "flushed_subnormals"]
 DETAILS = ["subnormal_ulp", "largest_absolute", *COUNTS]
 # What the figures depend on.
-LIBRARIES = ["numba", "llvmlite", "numpy", "scipy", "mpmath", "torch", "jax"]
+LIBRARIES = ["numba", "llvmlite", "numpy", "scipy", "mpmath", *PEERS]
 PEERS_TITLE = "Beside other libraries: largest float32 errors in ULP, on the sample; wrong NaN and infinities apart"
 LINE = ["name", "direction", "a", "dtype"]
 ULP, UNMET = "_ulp", "_non_finite"  # what a peer's columns end with

@@ -5,14 +5,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from reports.layers import timed
 from reports.load import Tables
 from reports.style import ROW, Look, arrange, heat_map, looks, marks, panels, plain_numbers
 from reports.summary import element_cost
 from reports.words import listed, number, readable, several
 
 ACROSS = 4  # panels of operations beside each other
-# Beginnings of what a benchmark does where it is no layer of ours that it times.
-NO_LAYERS = ("activation", "attenuation", "peer", "startup")
 
 
 def cost_data(run: Tables) -> pd.DataFrame:
@@ -109,11 +108,12 @@ def limits_finding(data: pd.DataFrame) -> str:
 def layers_data(run: Tables) -> pd.DataFrame:
     """Columns op, activation, case (what tells benchmarks of one op apart), milliseconds, q1, q3, alone: whole layers.
 
-    alone is the activation's own cost, in ns per element.
+    Those that were timed with several activations, if any. alone is the activation's own cost, in ns per element.
     """
-    rows = run["cost"]
-    layers = rows.op.notna() & ~rows.op.fillna("").astype(str).str.startswith(NO_LAYERS) & rows.activation.notna()
-    rows = rows[layers]
+    rows = timed(run["cost"])
+    rows = rows[rows.activation.notna()]
+    several_names = rows.groupby(["op", "group"]).activation.transform("nunique") > 1
+    rows = rows[several_names] if several_names.any() else rows
     depths = rows["depth"] if "depth" in rows else pd.Series(1.0, rows.index)
     case = [
         ", ".join([f"{depth:g} layers"] * (depth > 1) + [readable(part) for part in group.removeprefix(op).split()])

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import accuracy, ratios
+from reports import accuracy, layers, ratios
 from reports.answer import answer
 from reports.figures import FIGURES, Figure
 from reports.load import Tables, load
@@ -18,7 +18,7 @@ from reports.method import setup
 from reports.record import record
 from reports.style import GRID, INK, MUTED, theme
 from reports.summary import ranking, training
-from reports.words import fixed, percent, readable, signed
+from reports.words import fixed, kept, percent, readable, signed
 from suites.certificate import certificate
 from suites.results import write_whole
 
@@ -52,15 +52,16 @@ def render(folder: Path) -> Path:
     ranked, trained = ranking(run), training(run["training"])
     peers = ratios.cells(run["peers"])
     certified = accuracy.beside(certificate(run["accuracy"]))
+    costs = layers.costs(run["cost"])
     always = {"ranking": ranked, "table1": trained}
-    for name, table in (always | {"peers": peers, "certificate": certified}).items():
+    for name, table in (always | {"peers": peers, "certificate": certified, "layer_costs": costs}).items():
         if name in always or len(table):
             _write_csv(target / FOLDER / f"{name}.csv", table)
     text = _template().render(
         name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=record(run), setup=setup(run),
         notes=_notes(run),
         answer=answer(ranked), ranking=ranked.to_dict("records"), training=trained.to_dict("records"),
-        accuracy=accuracy.section(certified),
+        accuracy=accuracy.section(certified), layers=layers.section(costs),
         peers=ratios.section(peers, run.session, run.environment.get("caches", {})),
         sections=sections, folder=FOLDER, LONG=LONG,
     )  # fmt: skip
@@ -113,5 +114,5 @@ def _template() -> Any:
         loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(fixed=fixed, signed=signed, percent=percent, readable=readable)
+    environment.filters.update(fixed=fixed, signed=signed, percent=percent, readable=readable, kept=kept)
     return environment.get_template("page.html.j2")

@@ -13,10 +13,18 @@ import pandas as pd
 from reports.words import listed, readable, several
 from suites.levels import array_bytes
 from suites.peers import CONTENDERS, OWN, reason
+from suites.session import COMPARED
 
-COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "gradfade_ns", "reason"]
-GROUP = ["what", "n", "dtype", "lane", "contender"]
-TITLES = {"network": "Networks, forward and backward", "product": "Products of square matrices"}
+COLUMNS = ["what", "n", "dtype", "lane", "contender", "activation", "ratio", "gradfade_ns", "reason", "threads"]
+GROUP = ["what", "n", "dtype", "threads", "lane", "contender"]
+TITLES = {
+    "network": "Networks, forward and backward",
+    "product": "Products of square matrices",
+    "layer_forward": "Layers and losses, forward alone",
+    "layer_forward_backward": "Layers and losses, forward and backward",
+    "optimizer_step": "A step of optimisers, and clipping",
+    "training_step": "A training step of ten layers with Adam",
+}
 # The bandwidth probe with the streams of a direction, and how many arrays that moves.
 STREAMS = {"forward": ("copy", 2), "backward": ("triad", 3), "forward_backward": ("copy", 4)}
 ELEMENT = "peer"  # the experiment of element-wise comparisons; the others' names say what they compare
@@ -41,24 +49,30 @@ class Grid:
 def cells(peers: pd.DataFrame) -> pd.DataFrame:
     """A row per comparison, from the rows of a run's peers: COLUMNS.
 
-    what is a direction, "network" or "product"; n counts the elements of a direction; of a product activation is the
-    side of its matrices; gradfade_ns is per element; reason says why a ratio below 1 is.
+    what is a direction, or a key of TITLES; n counts the elements of a direction; activation is what stands beside
+    others in one table: of a product the side of its matrices, of a layer its name and size. gradfade_ns is per
+    element; reason says why a ratio below 1 is.
     """
     if peers.empty:
         return pd.DataFrame(columns=COLUMNS)
     rows = peers[peers.metric == "ratio"]
+    rows = rows.assign(**{name: default for name, default in COMPARED.items() if name not in rows})
     theirs = peers[(peers.metric == "ns_per_element") & (peers.contender != OWN)].value
     element = rows.experiment == ELEMENT
+    kinds = rows.experiment.str.removeprefix(f"{ELEMENT}_")
+    kinds = kinds.where(rows.subject == "", kinds.str.removesuffix("_step") + "_" + rows.direction)
     names = rows.activation.astype(object).where(rows.activation.notna() & (rows.activation != ""))
+    names = names.where(rows.subject == "", rows.subject + " " + rows["size"])
     table = rows.assign(
-        what=rows.direction.where(element, rows.experiment.str.removeprefix(f"{ELEMENT}_")),
+        what=rows.direction.where(element, kinds),
         n=rows.n.astype(object).where(element, ""),
         activation=names.fillna(rows.n.map(lambda n: str(isqrt(n)))),
         ratio=rows.value,
         gradfade_ns=theirs.to_numpy() / rows.value.to_numpy(),
     )
     table["reason"] = [
-        reason(row.contender, row.activation, row.what) if row.ratio < 1 else "" for row in table.itertuples()
+        reason(row.contender, row.subject or row.activation, row.what) if row.ratio < 1 else ""
+        for row in table.itertuples()
     ]
     return table[COLUMNS].reset_index(drop=True)
 
@@ -101,15 +115,16 @@ def floor(what: str, n: int, dtype: str, session: dict[str, Any], caches: dict[s
 
 
 def grids(table: pd.DataFrame, session: dict[str, Any], caches: dict[str, int]) -> list[Grid]:
-    """A table per direction, size and dtype of the element-wise comparisons, one per dtype of networks and products."""
-    return [_grid(group, session, caches) for _, group in table.groupby(["what", "n", "dtype"], sort=False)]
+    """A table per direction, size and dtype of element-wise comparisons, and dtype of the others; per threads."""
+    return [_grid(group, session, caches) for _, group in table.groupby(["what", "n", "dtype", "threads"], sort=False)]
 
 
 def _grid(group: pd.DataFrame, session: dict[str, Any], caches: dict[str, int]) -> Grid:
-    what, n, dtype = group.iloc[0][["what", "n", "dtype"]]
+    what, n, dtype, threads = group.iloc[0][["what", "n", "dtype", "threads"]]
     wide = group.pivot_table(index="activation", columns=["contender", "lane"], values="ratio", sort=False)
     return Grid(
-        title=f"{TITLES.get(what) or f'{readable(what).capitalize()}, {n:,} elements'}, {dtype}",
+        title=f"{TITLES.get(what) or f'{readable(what).capitalize()}, {n:,} elements'}, {dtype}"
+        + (f", {threads} threads" if threads > 1 else ""),
         columns=list(wide.columns),
         rows=[(name, list(row)) for name, row in zip(wide.index, wide.to_numpy(), strict=True)],
         means=[geometric_mean(wide[column].dropna()) for column in wide],

@@ -14,6 +14,7 @@ READABLE = {
     "optimizer": "optimiser", "initializer": "initialiser",
 }  # fmt: skip
 SEQUENCE = r"T(\d+)-N(\d+)-H(\d+)"  # as the benchmarks of recurrent layers name their size
+TOKENS = r"T(\d+)-N(\d+)-D(\d+)-A(\d+)"  # those of attention
 PRODUCT = r"(\d+)x(\d+)x(\d+)"  # batch, fan_in, fan_out: those of dense layers
 MINUS = "\N{MINUS SIGN}"
 
@@ -77,10 +78,17 @@ def size(count: int | None) -> str:
     return f"{number(count / 1024**power_of_1024, 4)} {UNITS[power_of_1024]}"
 
 
+def kept(count: float) -> str:
+    """size of what may be unknown: a dash then."""
+    return size(int(count)) if count == count else "\N{EN DASH}"
+
+
 def readable(name: str) -> str:
     """An identifier as words: "forward and backward", "training step", "RNN", "100 steps, batch 32, 128 units"."""
     if re.fullmatch(SEQUENCE, name):
         return re.sub(SEQUENCE, r"\1 steps, batch \2, \3 units", name)
+    if re.fullmatch(TOKENS, name):
+        return re.sub(TOKENS, r"\1 steps, batch \2, width \3, \4 heads", name)
     if re.fullmatch(PRODUCT, name):
         return re.sub(PRODUCT, r"batch \1, \2 to \3 units", name)
     return READABLE.get(name) or name.replace("_", " ")

@@ -14,13 +14,12 @@ from kernels.blas import matmul
 from kernels.checks import DTYPES
 from kernels.dense import dense_activation, dense_backward, dense_forward
 from kernels.layer import empty
-from suites import gate, layer_gate
+from suites import gate, layer_gate, layers
 from suites.grids import grid
-from suites.measure import Work, directions, race
+from suites.measure import Work, race
 
 # batch, fan-in and fan-out
 SHAPES = {"64x256x256": (64, 256, 256), "256x1024x1024": (256, 1024, 1024)}
-PRODUCTS = {"forward": 1, "backward": 2, "forward_backward": 3}
 DEPTH = 50
 QUICK = "64x256x256"
 OVERHEAD_SIDE = 1024
@@ -52,13 +51,13 @@ def test_dense(timed, seed, direction, shape, dtype):
         gate.poison(y, dx, dW, db)
         call()
         if direction == "forward":
-            layer_gate.product("dense forward: y", y, (x, W), plus=b)
+            gate.product("dense forward: y", y, (x, W), plus=b)
         else:
-            layer_gate.product("dense backward: dx", dx, (dy, W.T))
-            layer_gate.product("dense backward: dW", dW, (x.T, dy))
-            layer_gate.product("dense backward: db", db, (np.ones(batch), dy))
+            gate.product("dense backward: dx", dx, (dy, W.T))
+            gate.product("dense backward: dW", dW, (x.T, dy))
+            gate.product("dense backward: db", db, (np.ones(batch), dy))
 
-    flop = 2.0 * PRODUCTS[direction] * batch * fan_in * fan_out
+    flop = 2.0 * layers.PASSES[direction] * batch * fan_in * fan_out
     work = Work(op="dense", activation="", direction=direction, shape=y.shape, size=shape, dtype=dtype, flop=flop)
     timed(work, call, check)
 
@@ -66,26 +65,28 @@ def test_dense(timed, seed, direction, shape, dtype):
 @grid(
     quick=lambda dtype, direction, shape, **_: (dtype, direction, shape) == ("float32", "forward_backward", QUICK),
     activation=ACTIVATIONS,
-    direction=PRODUCTS,
+    direction=layers.PASSES,
     shape=SHAPES,
     dtype=DTYPES,
 )
 def test_dense_activation(timed, seed, activation, direction, shape, dtype):
     batch, fan_in, fan_out = SHAPES[shape]
     layer = dense_activation(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], fan_out)
-    run(timed, seed, "dense_activation", activation, direction, layer, (batch, fan_in), fan_out, dtype)
+    passed = layers.prepared(layer, (batch, fan_in), dtype, seed)
+    layers.time(timed, passed, direction, op="dense_activation", activation=activation, size=shape)
 
 
 @grid(
     quick=lambda dtype, direction, **_: dtype == "float32" and direction == "forward_backward",
     activation=ACTIVATIONS,
-    direction=PRODUCTS,
+    direction=layers.PASSES,
     dtype=DTYPES,
 )
 def test_network(timed, seed, activation, direction, dtype):
     batch, width, _ = SHAPES[QUICK]
     network = ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], width, DEPTH)
-    run(timed, seed, "network", activation, direction, network, (batch, width), width, dtype, DEPTH)
+    passed = layers.prepared(network, (batch, width), dtype, seed)
+    layers.time(timed, passed, direction, DEPTH, op="network", activation=activation, size=QUICK)
 
 
 @grid(quick=lambda dtype, **_: dtype == "float32", activation=ACTIVATIONS, dtype=DTYPES)
@@ -102,9 +103,9 @@ def test_overhead(benchmark, timed, seed, activation, dtype):
         gate.poison(out)
         layer.forward(state, x)
         layer.backward(state, x)
-        layer_gate.check_dense(f"overhead {activation} {dtype}", state, ACTIVATIONS[activation])
+        layer_gate.check(f"overhead {activation} {dtype}", layer, state)
         matmul(out, x, state.params["W"])
-        layer_gate.product("product", out, (x, state.params["W"]))
+        gate.product("product", out, (x, state.params["W"]))
 
     work = Work(
         op="dense_overhead",
@@ -119,29 +120,3 @@ def test_overhead(benchmark, timed, seed, activation, dtype):
     seconds = timed(work, lambda: layer.forward(state, x), check, how)
     if benchmark.enabled:
         benchmark.extra_info["ratio"] = benchmark.stats.stats.median / median(seconds)
-
-
-def run(timed, seed, op, activation, direction, layer, shape, fan_out, dtype, depth=1):
-    """Time one direction of a layer, or of a network of depth layers; every layer of it passes the gate first."""
-    batch, fan_in = shape
-    state = layer.init(np.random.default_rng(seed), shape, DTYPES[dtype])
-    x, dy = normal(seed + 1, dtype, shape, (batch, fan_out))
-
-    def check():
-        layer_gate.poison(state)
-        layer.forward(state, x)
-        layer.backward(state, dy)
-        for position, child in enumerate(state.children or [state]):
-            layer_gate.check_dense(f"{op} {activation} {dtype}, layer {position}", child, ACTIVATIONS[activation])
-
-    work = Work(
-        op=op,
-        activation=activation,
-        direction=direction,
-        shape=(batch, fan_out),
-        size=f"{batch}x{fan_in}x{fan_out}",
-        dtype=dtype,
-        flop=2.0 * PRODUCTS[direction] * batch * fan_in * fan_out * depth,
-        repeats=depth,
-    )
-    timed(work, directions(layer, state, x, dy)[direction], check, depth=depth)

@@ -1,10 +1,12 @@
-"""Each contender against gradfade, interleaved ABBA in one run: one thread, the same aligned arrays.
+"""Each contender against gradfade, interleaved ABBA in one run, on the same numbers: one thread, or two of both.
 
 The time of a benchmark is the contender's, and gradfade_ns_per_element stands beside it; ratio is that of the
 medians, above 1 where gradfade is faster. Lanes: preallocated, results go into arrays given beforehand; allocating,
 into fresh memory. Inputs are standard normal. Contenders that cannot run here are skipped by name, with the reason.
+Of layers, every output and gradient is held against gradfade's before time runs; forward alone keeps nothing for one.
 """
 
+from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
@@ -13,10 +15,12 @@ import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.layer import empty
-from suites import gate, layer_gate
+from suites import gate
 from suites.buffers import inputs
+from suites.comparisons import COMPARISONS, WAYS, check_same
 from suites.grids import always, grid
-from suites.measure import Work, race
+from suites.limits import THREADS
+from suites.measure import Work, nothing, race
 from suites.peers import CONTENDERS, DIRECTIONS, NAMES, OWN, Arrays, expected
 
 ABSENT = {row.name: row.absent for row in CONTENDERS.values() if row.absent}
@@ -147,7 +151,7 @@ def test_product(benchmark, timed, seed, contender, side, dtype):
         for name, call in calls.items():
             gate.poison(out)
             call()
-            layer_gate.product(f"{name} product", out, (a, b))
+            gate.product(f"{name} product", out, (a, b))
 
     work = Work(
         op="peer_product",
@@ -162,10 +166,56 @@ def test_product(benchmark, timed, seed, contender, side, dtype):
         compete(benchmark, timed, work, calls, LANES[0], check)
 
 
-def compete(benchmark, timed, work, calls, lane, check):
-    """Time the first call with gradfade's beside it, and say what came out in extra_info."""
+def quick_layer(way, comparison, size, direction, threads):
+    """One thread, forward alone with who has no gradients; as many sizes as the row says beside PyTorch, else one."""
+    row, contender = COMPARISONS[comparison], CONTENDERS[WAYS[way]]
+    if threads > 1 or (contender.trains and direction == "forward"):
+        return False
+    return size in list(row.sizes)[: row.quick if contender.name == "torch" else 1]
+
+
+@grid(
+    quick=quick_layer,
+    exists=lambda comparison, **cell: COMPARISONS[comparison].has(**cell),
+    way=WAYS,
+    comparison=COMPARISONS,
+    size=list(dict.fromkeys(size for row in COMPARISONS.values() for size in row.sizes)),
+    direction=list(dict.fromkeys(direction for row in COMPARISONS.values() for direction in row.directions)),
+    threads=THREADS,
+)
+def test_layer(benchmark, timed, seed, way, comparison, size, direction, threads):
+    row, contender = COMPARISONS[comparison], CONTENDERS[WAYS[way]]
+    with ExitStack() as stack:
+        for each in (contender, CONTENDERS[OWN]):
+            if each.in_threads is not None:
+                stack.enter_context(each.in_threads(threads))
+        problem = row.make(row.sizes[size], np.random.default_rng(seed))
+        theirs, ours = row.ways[way](problem, direction), problem.own[direction]
+        name = f"{way} against gradfade, {comparison} {size} {direction}"
+
+        def check():
+            check_same(name, theirs.results(), ours.results(), row.largest)
+
+        work = Work(
+            op=f"peer_{row.kind}",
+            activation="",
+            direction=direction,
+            shape=(problem.elements,),
+            size=size,
+            dtype=str(problem.x.dtype),
+        )
+        if direction == "forward":
+            stack.enter_context(contender.mode())
+        calls, before = {contender.name: theirs.call, OWN: ours.call}, (theirs.before, ours.before)
+        lane = way.removeprefix(contender.name).strip()
+        compete(benchmark, timed, work, calls, lane, check, before, subject=comparison, threads=threads)
+
+
+def compete(benchmark, timed, work, calls, lane, check, before=(nothing, nothing), **extra):
+    """Time the first call with gradfade's beside it, each after what comes before it; say what came out."""
     contender, own = calls
-    seconds = timed(work, calls[contender], check, partial(race, rival=calls[own]), contender=contender, lane=lane)
+    how = partial(race, rival=calls[own], before=before[0], before_rival=before[1])
+    seconds = timed(work, calls[contender], check, how, contender=contender, lane=lane, **extra)
     if benchmark.enabled:
         beside = median(seconds)
         ratio = benchmark.stats.stats.median / beside

@@ -45,10 +45,7 @@ def test_training_step(timed, seed, activation, dtype):
         for value, old in zip(values, before, strict=True):
             value[...] = old
         check_loss(name, loss, dlogits, logits, labels)
-        for position, child in enumerate(state.children):
-            last = position == len(state.children) - 1
-            row = ACTIVATIONS["identity" if last else activation]
-            layer_gate.check_dense(f"{name}, layer {position}", child, row)
+        layer_gate.check(name, model, state)
 
     products = sum(value.size for value in values if value.ndim == 2)
     work = Work(

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from kernels.activations import ACTIVATIONS
+from kernels import ACTIVATIONS, ARCHITECTURES, OPTIMIZERS
 from kernels.names import advice
+from suites.comparisons import COMPARISONS
 from suites.errors import UserError, known, whole
 from suites.experiment import Progress
 from suites.peers import CONTENDERS
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent
 # Suite -> its file: "activations" for bench_activations.py.
 SUITES = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
+# What can be named to select benchmarks, beside suites.
+NAMES = {**ACTIVATIONS, **ARCHITECTURES, **OPTIMIZERS, **COMPARISONS, **CONTENDERS, **SUITES}
 # Those of the main job: attenuation is measured by its experiments there, peers need packages of their own.
 COSTS = [name for name in SUITES if name not in ("attenuation", "peers")]
 
@@ -73,7 +76,7 @@ def run(
         if left := re.search(r"(\d+) benchmarks left to the full profile", output.getvalue()):
             raise UserError(f"the {left[1]} benchmarks that match are of the full profile: add --profile full")
         absent = [f"{row.name}: {row.absent}" for row in CONTENDERS.values() if "peers" in suites and row.absent]
-        raise UserError("; ".join([f"no benchmark matches -k {select!r}", *absent, advice(ACTIVATIONS, select)]))
+        raise UserError("; ".join([f"no benchmark matches -k {select!r}", *absent, advice(NAMES, select)]))
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         lines = output.getvalue().strip().splitlines()
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]

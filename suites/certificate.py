@@ -36,7 +36,7 @@ def _line(subject: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
     dtype = np.dtype(str(subject["dtype"])).type
     value, at = {}, {}
     for metric, found in rows.groupby("metric", sort=False, observed=True):
-        largest = metric not in MEASURES or MEASURES[metric].largest
+        largest = MEASURES.get(metric, True)
         value[metric] = found.value.max() if largest else int(found.value.sum())
         met = found[found.value == value[metric]] if largest else found[found.value > 0]
         at[metric] = dtype(met.position.iloc[0]) if value[metric] else None

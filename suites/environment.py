@@ -18,11 +18,13 @@ from kernels import jit
 from kernels.blas import blas_info
 from suites.commit import commit
 from suites.levels import caches
+from suites.peers import CONTENDERS
 
 ROOT = Path(__file__).parents[1]
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 PACKAGES = ["numpy", "scipy", "mpmath", "pandas", "pyarrow", "scikit-learn", "scipy-openblas32", "pytest-benchmark"]
-PEERS = ["torch", "jax", "onnxruntime", "numexpr"]  # where installed
+# Of the peers, where installed.
+PEERS = list(dict.fromkeys(package for row in CONTENDERS.values() for package in row.needs))
 
 
 def environment() -> dict[str, Any]:

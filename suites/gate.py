@@ -4,13 +4,22 @@ from typing import Any
 
 import numpy as np
 
+from kernels.elementwise import Activation
+from kernels.layer import State
+
 Array = np.ndarray[Any, Any]
 
 SAMPLE = 65_536
 TAIL = 64
 
-# A float64 reference is itself a chain of rounded float64 operations.
-REFERENCE_ULP = 8
+# A float64 reference is itself a chain of rounded float64 operations; SciPy's erfc is up to 17 ULP off.
+REFERENCE_ULP = 32
+
+# Roundings of a product besides those of its sums: of what was added, and of factors that are results themselves.
+CHAIN = 16
+# Roundings of results that are no sums of products alone, in units of the largest: 2^-11 in float32, for sums of
+# thousands of terms and the exponentials of sums.
+CLOSE = 2**12
 
 
 class GateError(AssertionError):
@@ -68,6 +77,25 @@ def check_sums(name: str, got: Array, reference: Array, magnitude: Array, terms:
     check(name, got, reference, (terms + 1) * (float(limits.eps) * magnitude + float(limits.smallest_subnormal)))
 
 
+def product(name: str, got: Array, factors: tuple[Array, Array], plus: Array | float = 0.0) -> None:
+    """check got = left @ right + plus, matrices; factors may be of float64, rounded a few times less than got's."""
+    left, right = (factor.astype(np.float64) for factor in factors)
+    added = np.asarray(plus, dtype=np.float64)
+    magnitude = np.abs(left) @ np.abs(right) + np.abs(added)
+    check_sums(name, got, left @ right + added, magnitude, terms=len(right) + CHAIN)
+
+
+def close(name: str, got: Array, reference: Array) -> None:
+    """check to CLOSE units in the last place of the reference's largest number: for results of many operations."""
+    scale = np.abs(reference).max(initial=0.0)
+    check(name, got, reference, CLOSE * float(np.finfo(got.dtype).eps) * scale)
+
+
+def rows(array: Array) -> Array:
+    """(..., F) as (N, F)."""
+    return array.reshape(-1, array.shape[-1])
+
+
 def ulp(reference: Array, dtype: Any) -> Array:
     """One unit in the last place of dtype at each reference value, in float64."""
     return np.spacing(np.abs(reference).astype(dtype)).astype(np.float64)
@@ -94,3 +122,15 @@ def promised_backward(activation: Any, dy: Array, x: Array, a: Any, derivative: 
 
 def _promise(ulps: float, dtype: Any) -> float:
     return ulps if np.dtype(dtype) == np.float32 else ulps + REFERENCE_ULP
+
+
+def pointwise(name: str, state: State, activation: Activation, z: Array, y: Array, dy: Array, dz: Array) -> None:
+    """Check y = f(z, a) and dz = dy f'(z, a) as the row promises, a the state's or the row's, and the gradient of a."""
+    slopes = state.params.get("a", np.array(activation.a or 0.0, z.dtype))
+    wide_z, wide_dy, a = (array.astype(np.float64) for array in (z, dy, slopes))
+    value, slope = activation.reference(wide_z, a), activation.reference_derivative(wide_z, a)
+    check(f"{name}: y", y, value, promised_forward(activation, value, y.dtype))
+    check(f"{name}: dz", dz, wide_dy * slope, promised_backward(activation, wide_dy, wide_z, a, slope, y.dtype))
+    if activation.learns and activation.reference_df_da is not None:
+        terms = rows(wide_dy * activation.reference_df_da(wide_z, a))
+        check_sums(f"{name}: da", state.grads["a"], terms.sum(axis=0), np.abs(terms).sum(axis=0), len(terms))

@@ -4,70 +4,107 @@ Each result is computed anew from the arrays that it was made of, as they are: s
 for another's error, however deep the network, and no pre-activation falls on the other side of a kink.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+from kernels.activations import ACTIVATIONS
 from kernels.elementwise import Activation
-from kernels.layer import State
-from suites import gate
-from suites.gate import Array
+from kernels.layer import Layer, State
+from suites import attention_gate, gate, norm_gate, recurrent_gate
+from suites.gate import Array, pointwise, product, rows
 
-# What forward and backward are given, or keep from one call to the next.
-GIVEN = ("x", "dy", "a", "h")
+# What forward and backward are given, or keep from one call to the next; of h and c that is the first step alone.
+GIVEN = ("x", "dy", "a", "dc_last")
+STATES = ("h", "c")
 
 
 def poison(state: State) -> None:
     """Fill with NaN what forward and backward write, in this layer and those it is made of."""
-    gate.poison(*(array for name, array in state.saved.items() if name not in GIVEN), *state.grads.values())
+    recurrent = "Wh" in state.params
+    for name, array in state.saved.items():
+        if name not in GIVEN:
+            gate.poison(array[1:] if recurrent and name in STATES else array)
+    gate.poison(*state.grads.values())
     for child in state.children:
         poison(child)
 
 
-def check_dense(name: str, state: State, activation: Activation) -> None:
-    """Check a dense layer with its activation, x (N, F), after forward and backward; GateError where it is wrong."""
+def check(name: str, layer: Layer, state: State, path: str = "") -> None:
+    """Check a layer after forward and backward, with all that it is made of; GateError names what is wrong.
+
+    path counts the children down to it.
+    """
+    for position, (part, child) in enumerate(zip(layer.layers, state.children, strict=True)):
+        check(name, part, child, f"{path}.{position}".removeprefix("."))
+    here = f"{name}, layer {path}" if path else name
+    if not layer.layers:
+        cell = ("c",) if "Wh" in state.params and "c" in state.saved else ()
+        LAYERS[frozenset([*state.params, *state.buffers, *cell]) - {"a"}](here, layer, state)
+    elif state.saved["y"] is not state.children[-1].saved["y"]:  # which is a chain's
+        residual(here, state)
+
+
+def dense(name: str, state: State, activation: Activation) -> None:
+    """Check a dense layer with its activation, x (..., F)."""
     saved, W = state.saved, state.params["W"]
-    product(f"{name}: z", saved["z"], (saved["x"], W), plus=state.params["b"])
-    _pointwise(name, state, activation, saved["y"], saved["dy"])
-    product(f"{name}: dx", saved["dx"], (saved["dz"], W.T))
-    product(f"{name}: dW", state.grads["W"], (saved["x"].T, saved["dz"]))
-    product(f"{name}: db", state.grads["b"], (np.ones(len(saved["dz"])), saved["dz"]))
-
-
-def check_rnn(name: str, state: State, activation: Activation) -> None:
-    """Check a recurrent layer, x (T, N, F), after forward and backward; GateError where it is wrong."""
-    saved, Wx, Wh = state.saved, state.params["Wx"], state.params["Wh"]
-    h, dh, x, dz, steps = saved["h"], saved["dh"], _rows(saved["x"]), _rows(saved["dz"]), len(saved["z"])
-    inputs, weights = np.hstack([x, _rows(h[:-1])]), np.vstack([Wx, Wh])
-    product(f"{name}: z", _rows(saved["z"]), (inputs, weights), plus=state.params["b"])
-    gate.check(f"{name}: dh at the end", dh[steps], saved["dy"][-1].astype(np.float64), 0.0)
-    entering = np.concatenate([np.zeros_like(saved["dy"][:1]), saved["dy"][:-1]])
-    product(f"{name}: dh", _rows(dh[:-1]), (dz, Wh.T), plus=_rows(entering))
-    _pointwise(name, state, activation, h[1:], dh[1:])
-    product(f"{name}: dx", _rows(saved["dx"]), (dz, Wx.T))
-    product(f"{name}: dWx", state.grads["Wx"], (x.T, dz))
-    product(f"{name}: dWh", state.grads["Wh"], (_rows(h[:-1]).T, dz))
+    x, dz = rows(saved["x"]), rows(saved["dz"])
+    product(f"{name}: z", rows(saved["z"]), (x, W), plus=state.params["b"])
+    pointwise(name, state, activation, saved["z"], saved["y"], saved["dy"], saved["dz"])
+    product(f"{name}: dx", rows(saved["dx"]), (dz, W.T))
+    product(f"{name}: dW", state.grads["W"], (x.T, dz))
     product(f"{name}: db", state.grads["b"], (np.ones(len(dz)), dz))
 
 
-def product(name: str, got: Array, factors: tuple[Array, Array], plus: Array | float = 0.0) -> None:
-    """Check got = left @ right + plus."""
-    left, right = (factor.astype(np.float64) for factor in factors)
-    added = np.asarray(plus, dtype=np.float64)
-    magnitude = np.abs(left) @ np.abs(right) + np.abs(added)
-    gate.check_sums(name, got, left @ right + added, magnitude, terms=len(right) + 1)
+def activate(name: str, state: State, activation: Activation) -> None:
+    """Check a layer that is an activation alone."""
+    saved = state.saved
+    pointwise(name, state, activation, saved["z"], saved["y"], saved["dy"], saved["dx"])
 
 
-def _rows(array: Array) -> Array:
-    """(T, N, H) as (T * N, H)."""
-    return array.reshape(-1, array.shape[-1])
+def residual(name: str, state: State) -> None:
+    """Check y = x + scale h and its gradients, of whatever scale backward used: dh = scale dy tells it."""
+    saved, (child,) = state.saved, state.children
+    given = saved.get("dh", saved["dy"]), saved["dy"], _input(child), child.saved["y"], child.saved["dx"]
+    dh, dy, x, h, branch = (array.astype(np.float64) for array in given)
+    scale = float(np.vdot(dh, dy) / np.vdot(dy, dy))
+    eps = float(np.finfo(saved["y"].dtype).eps)
+    gate.check(f"{name}: dh", dh, scale * dy, 2 * eps * np.abs(dh))
+    gate.check(f"{name}: y", saved["y"], x + scale * h, 4 * eps * (np.abs(x) + np.abs(scale * h)))
+    gate.check(f"{name}: dx", saved["dx"], dy + branch, 4 * eps * (np.abs(dy) + np.abs(branch)))
 
 
-def _pointwise(name: str, state: State, activation: Activation, y: Array, upstream: Array) -> None:
-    """y = f(z), dz = upstream * f'(z), and the gradient of a learned slope."""
-    z, dy, a = (array.astype(np.float64) for array in (state.saved["z"], upstream, state.saved["a"]))
-    value, slope = activation.reference(z, a), activation.reference_derivative(z, a)
-    gate.check(f"{name}: y", y, value, gate.promised_forward(activation, value, y.dtype))
-    allowed = gate.promised_backward(activation, dy, z, a, slope, y.dtype)
-    gate.check(f"{name}: dz", state.saved["dz"], dy * slope, allowed)
-    if activation.learns and activation.reference_df_da is not None:
-        terms = _rows(dy * activation.reference_df_da(z, a))
-        gate.check_sums(f"{name}: da", state.grads["a"], terms.sum(axis=0), np.abs(terms).sum(axis=0), len(terms))
+def _input(state: State) -> Array:
+    """What went into the first layer of a chain, where it is kept: an activation alone calls it z."""
+    if state.children:
+        return _input(state.children[0])
+    return state.saved["x"] if "x" in state.saved else state.saved["z"]
+
+
+Check = Callable[[str, Layer, State], None]
+
+
+def _active(check: Callable[[str, State, Activation], None]) -> Check:
+    """Of a layer with an activation, which its name ends with."""
+    return lambda name, layer, state: check(name, state, ACTIVATIONS[layer.name.split()[-1]])
+
+
+def _plain(check: Callable[[str, State], None]) -> Check:
+    """Of a layer without."""
+    return lambda name, layer, state: check(name, state)
+
+
+# What a layer has, besides a learned slope -> its check: parameters, buffers, and a cell state where there is one.
+LAYERS: dict[frozenset[str], Check] = {
+    frozenset(): _active(activate),
+    frozenset({"W", "b"}): _active(dense),
+    frozenset({"Wx", "Wh", "b"}): _active(recurrent_gate.rnn),
+    frozenset({"Wx", "Wh", "b", "c"}): _active(recurrent_gate.lstm),
+    frozenset({"Wx", "Wh", "b", "bh"}): _active(recurrent_gate.gru),
+    frozenset({"gamma", "beta"}): _plain(norm_gate.layer_norm),
+    frozenset({"gamma", "beta", "running_mean", "running_var"}): _plain(norm_gate.batch_norm),
+    frozenset({"gamma"}): _plain(norm_gate.rms_norm),
+    frozenset({"Wq", "Wk", "Wv", "Wo", "bq", "bk", "bv", "bo"}): (
+        lambda name, layer, state: attention_gate.attention(name, state, layer.name.endswith("causal"))
+    ),
+}

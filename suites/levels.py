@@ -61,6 +61,13 @@ def array_bytes(sizes: dict[str, int]) -> dict[str, int]:
     return {**arrays, "DRAM": DRAM_BYTES}
 
 
+def level_of(size: int) -> str:
+    """The smallest cache that holds so many bytes, no more of an L3 than 16 times the L2; or DRAM."""
+    sizes = caches()
+    held = {level: min(most, 16 * sizes["L2"]) for level, most in sizes.items() if level in UNKNOWN}
+    return next((level for level, most in held.items() if size <= most), "DRAM")
+
+
 def levels() -> dict[str, int]:
     """Bytes of one array in each level of this machine."""
     return array_bytes(caches())

@@ -88,15 +88,28 @@ def once(benchmark: Any, call: Callable[[], Any], rounds: int = 1) -> Any:
     return benchmark.pedantic(call, rounds=rounds)
 
 
-def race(benchmark: Any, call: Callable[[], Any], rival: Callable[[], Any], rounds: int | None = None) -> list[float]:
+def nothing() -> None:
+    """What comes before a call that needs nothing."""
+
+
+def race(
+    benchmark: Any,
+    call: Callable[[], Any],
+    rival: Callable[[], Any],
+    rounds: int | None = None,
+    before: Callable[[], None] = nothing,
+    before_rival: Callable[[], None] = nothing,
+) -> list[float]:
     """Time call with the fixture and rival between its rounds, in the order A B B A; the rival's seconds per round.
 
-    As many rounds of each as RACE_SECONDS hold, within RACE_ROUNDS, where no number is given.
+    As many rounds of each as RACE_SECONDS hold, within RACE_ROUNDS, where no number is given. before and before_rival
+    prepare each call and are not timed.
     """
     seconds: list[float] = []
     turns = {"before": cycle([True, False]), "after": cycle([False, True])}
 
     def run_rival() -> None:
+        before_rival()
         start = perf_counter()
         rival()
         seconds.append(perf_counter() - start)
@@ -105,10 +118,18 @@ def race(benchmark: Any, call: Callable[[], Any], rival: Callable[[], Any], roun
         if next(turns[moment]):
             run_rival()
 
+    def set_up() -> None:
+        turn("before")
+        before()
+
+    def both() -> None:
+        for each in (before, call, before_rival, rival):
+            each()
+
     if rounds is None:
-        pair = min(timeit.repeat(lambda: (call(), rival()), number=1, repeat=3))
+        pair = min(timeit.repeat(both, number=1, repeat=3))
         rounds = min(max(RACE_ROUNDS[0], int(RACE_SECONDS / pair)), RACE_ROUNDS[1])
-    benchmark.pedantic(call, setup=lambda: turn("before"), teardown=lambda: turn("after"), rounds=rounds)
+    benchmark.pedantic(call, setup=set_up, teardown=lambda: turn("after"), rounds=rounds)
     return seconds
 
 

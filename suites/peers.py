@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from kernels import ACTIVATIONS, piecewise
 from kernels.elementwise import Activation
 from kernels.layer import Array, Layer, State
-from suites import frameworks, pytorch
-from suites.frameworks import Arrays as Arrays
-from suites.frameworks import Call
+from suites import jax_elements, numexpr_elements, onnx_elements, own, pytorch, torch_modes
+from suites.own import Arrays as Arrays
+from suites.own import Call
 
 OWN = "gradfade"
 NAMES = tuple(pytorch.OPERATORS)
@@ -30,7 +31,8 @@ class Contender:
     """One contender: the packages it needs, how it is called, and what it has.
 
     offers(activation, direction, into) tells of element, which knows dtypes alone. obstacle() says why it cannot run
-    although its packages are there. mode is entered while calls other than network's are timed.
+    although its packages are there. mode is entered while calls that want no gradient are timed. trains: whether it
+    gives gradients of layers. in_threads(n) has it run in n threads while the context lasts, where a process can.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Contender:
     product: Callable[[Array, Array, Array], Call] | None = None
     obstacle: Callable[[], str] = lambda: ""
     mode: Callable[[], AbstractContextManager[Any]] = nullcontext
+    trains: bool = True
+    in_threads: Callable[[int], AbstractContextManager[Any]] | None = None
 
     @property
     def absent(self) -> str:
@@ -78,9 +82,10 @@ def expected(
 _ROWS = (
     Contender(
         name=OWN,
-        element=frameworks.gradfade,
-        network=frameworks.gradfade_network,
-        product=frameworks.gradfade_product,
+        element=own.gradfade,
+        network=own.gradfade_network,
+        product=own.gradfade_product,
+        in_threads=own.in_threads,
     ),
     Contender(
         name="torch",
@@ -89,7 +94,8 @@ _ROWS = (
         offers=pytorch.offers,
         network=pytorch.network,
         product=pytorch.product,
-        mode=pytorch.inference,
+        mode=torch_modes.inference,
+        in_threads=torch_modes.in_threads,
     ),
     Contender(
         name="torch.compile",
@@ -97,25 +103,31 @@ _ROWS = (
         element=pytorch.compiled,
         offers=lambda activation, direction, into: not into,
         obstacle=pytorch.no_compiler,
-        mode=pytorch.inference,
+        mode=torch_modes.inference,
     ),
-    Contender(name="jax", needs=("jax",), element=frameworks.jax, offers=lambda activation, direction, into: not into),
+    Contender(
+        name="jax", needs=("jax",), element=jax_elements.jax, offers=lambda activation, direction, into: not into
+    ),
     Contender(
         name="onnxruntime",
         needs=("onnxruntime", "onnx"),
-        element=frameworks.onnxruntime,
-        offers=frameworks.onnxruntime_has,
+        element=onnx_elements.onnxruntime,
+        offers=onnx_elements.onnxruntime_has,
         dtypes=("float32",),
+        trains=False,
+        in_threads=nullcontext,  # its sessions take as many as gradfade may use when they are made
     ),
-    Contender(name="numexpr", needs=("numexpr",), element=frameworks.numexpr, offers=frameworks.numexpr_has),
-    Contender(name="numpy", product=frameworks.numpy_product, mode=frameworks.one_thread),
-    Contender(name="openblas", product=frameworks.openblas_product),
+    Contender(
+        name="numexpr", needs=("numexpr",), element=numexpr_elements.numexpr, offers=numexpr_elements.numexpr_has
+    ),
+    Contender(name="numpy", product=own.numpy_product, mode=own.one_thread),
+    Contender(name="openblas", product=own.openblas_product),
 )
 
 CONTENDERS = {row.name: row for row in _ROWS}
 
-# Why gradfade is behind, by contender, activation and what is compared (a direction, "network" or "product"), "" being
-# any; the first that fits holds.
+# Why gradfade is behind, by contender, activation or name of the comparison, and what is compared (a direction,
+# "network", "product", or a comparison's kind and direction), "" being any; the first that fits holds.
 _TAILS = "it computes the slope from the output, in few operations, and gets exactly 0 in the saturated tails"
 _CUT_TAIL = "its one formula cancels in the left tail, where it is 100 % off; gradfade's keeps the tail"
 _PRODUCTS = "its matrix products, MKL's in PyTorch's packages, run closer to the CPU's peak"
@@ -124,23 +136,25 @@ _SUBNORMAL = "gradients of the first layers are subnormal numbers, slow to multi
 _VECTORS = "its tanh is a library's, MKL's in PyTorch's packages"
 _STREAMS = "both do next to nothing but read and write: what is left is the checked call, and noise"
 
+_ONEDNN = "its LSTM is oneDNN's, machine code generated for this CPU and this size"
+_INFERENCE = "it keeps nothing for a backward pass"
+
 REASONS = {
+    ("torch", "lstm", ""): _ONEDNN,
+    ("onnxruntime", "softmax", ""): "it drops the rest of rounding before the exponential: 7 ULP off, gradfade below 2",
+    **{("onnxruntime", name, "layer_forward"): _INFERENCE for name in ("rnn", "lstm", "gru")},
     ("", "sigmoid", "backward"): _TAILS,
     ("", "tanh", "backward"): _TAILS,
     ("torch", "tanh", "forward"): _VECTORS,
     ("torch", "tanh", "forward_backward"): f"{_VECTORS}; {_TAILS}",
-    ("", "erf", "forward"): "its erf is one quotient of polynomials, with larger errors",
+    ("", "erf", "forward"): "its erf is one quotient of polynomials",
     ("torch", "gelu", "forward"): _CUT_TAIL,
+    ("torch", "swish", ""): "its one exponential overflows below -88.7: it gets 0 where swish is still a normal number",
     ("onnxruntime", "gelu_tanh", "forward"): _CUT_TAIL,
     ("", "hardsigmoid", "network"): _SUBNORMAL,
     ("torch", "", "network"): _PRODUCTS,
     ("torch", "", "product"): _PRODUCTS,
-    ("", "relu", ""): _STREAMS,
-    ("", "leaky_relu", ""): _STREAMS,
-    ("", "prelu", ""): _STREAMS,
-    ("", "hardtanh", ""): _STREAMS,
-    ("", "hardsigmoid", ""): _STREAMS,
-    ("", "relu6", ""): _STREAMS,
+    **{("", row.name, ""): _STREAMS for row in ACTIVATIONS.values() if row.f.__module__ == piecewise.__name__},
     ("numpy", "", "product"): _SAME,
     ("openblas", "", "product"): _SAME,
 }

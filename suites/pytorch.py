@@ -5,14 +5,14 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from kernels import ACTIVATIONS
 from kernels.layer import Array, Layer, State
-from suites.frameworks import Arrays, Call
+from kernels.reference_activations import SELU_ALPHA, SELU_SCALE
+from suites.own import Arrays, Call
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,6 @@ def _softplus(torch: Any) -> Operators:
     return Operators(torch._C._nn.softplus, torch.ops.aten.softplus_backward, lambda dy, x, y: (dy, x, 1, 20))
 
 
-# The constants of SELU, which PyTorch has to more digits than float64.
-_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
-
 OPERATORS: dict[str, Callable[[Any], Operators]] = {
     "sigmoid": _named("sigmoid", arguments=lambda dy, x, y: (dy, y)),
     "tanh": _named("tanh", arguments=lambda dy, x, y: (dy, y)),
@@ -122,7 +119,7 @@ OPERATORS: dict[str, Callable[[Any], Operators]] = {
     "leaky_relu": lambda torch: _leaky_relu(torch, ACTIVATIONS["leaky_relu"].a or 0.0),
     "prelu": lambda torch: _prelu(torch, ACTIVATIONS["prelu"].a or 0.0),
     "elu": lambda torch: _elu(torch, 1, 1, 1),
-    "selu": lambda torch: _elu(torch, _SCALE, _ALPHA, 1),
+    "selu": lambda torch: _elu(torch, SELU_SCALE, SELU_ALPHA, 1),
     "celu": lambda torch: _elu(torch, 1, 1, 1),
     "gelu": _gelu,
     "gelu_tanh": lambda torch: _gelu(torch, approximate="tanh"),
@@ -237,10 +234,3 @@ def _tensors(torch: Any, arrays: Arrays) -> tuple[Any, ...]:
 
 def _flat(result: Any) -> tuple[Any, ...]:
     return result if isinstance(result, tuple) else (result,)
-
-
-def inference() -> AbstractContextManager[Any]:
-    """Without PyTorch's bookkeeping for autograd, as one computes where no gradient is asked for."""
-    import torch
-
-    return torch.inference_mode()

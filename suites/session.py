@@ -12,6 +12,9 @@ from suites.journal import Journal
 from suites.results import COST, JOURNAL, Run
 from suites.schema import merge, rows
 
+# What names a comparison beside the activation, and what it is where a benchmark does not say.
+COMPARED = {"direction": "", "lane": "", "n": 0, "threads": 1, "subject": "", "size": ""}
+
 
 class Session:
     """A run folder and the journal of its finished benchmarks."""
@@ -43,10 +46,11 @@ class Session:
 
 
 def peer_rows(facts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What bench_peers measured, from the extra_info of benchmarks: rows in the schema and four more columns.
+    """What bench_peers measured, from the extra_info of benchmarks: rows in the schema and more columns.
 
-    contender, direction, lane and n name the comparison; metric ns_per_element has a row for the contender and one
-    for gradfade beside it, ratio (the contender's time over gradfade's) one for the contender.
+    contender and those of COMPARED name the comparison (subject and size that of layers and the like); metric
+    ns_per_element has a row for the contender and one for gradfade beside it, ratio (the contender's time over
+    gradfade's) one for the contender.
     """
     tables = []
     for info in facts:
@@ -63,6 +67,6 @@ def peer_rows(facts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                     value=value,
                     unit=unit,
                 )
-                named = {"direction": info["direction"], "lane": info["lane"], "n": info["n"]}
+                named = {name: info.get(name, default) for name, default in COMPARED.items()}
                 tables.append(row.assign(contender=contender, **named))
     return merge(tables)

@@ -38,24 +38,17 @@ class Reference:
         return replace(self, **given)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One number of a judgement: how those of several pieces come together, and what is told of it on a page."""
-
-    largest: bool
-    meaning: str
-
-
+# The numbers of a judgement -> whether several pieces come to the largest of theirs, or to the sum.
 MEASURES = {
-    "points": Measure(False, "inputs tested"),
-    "correctly_rounded": Measure(False, "results that are the nearest number to the exact value"),
-    "largest_ulp": Measure(True, "largest error in units in the last place"),
-    "subnormal_ulp": Measure(True, "largest error where the input or the exact result is subnormal"),
-    "largest_absolute": Measure(True, "largest error around the zero of the derivative, where |f'| < 2^-5"),
-    "non_finite_mismatches": Measure(False, "NaN or infinity where the exact value is none, or the reverse"),
-    "sign_of_zero_mismatches": Measure(False, "zeros of the wrong sign"),
-    "flushed_subnormals": Measure(False, "zeros where the exact result is a subnormal number"),
-    "monotonicity_breaks": Measure(False, "neighbouring inputs between which the result steps the wrong way"),
+    "points": False,  # inputs tested
+    "correctly_rounded": False,  # results that are the nearest number to the exact value
+    "largest_ulp": True,  # largest error in units in the last place
+    "subnormal_ulp": True,  # largest error where the input or the exact result is subnormal
+    "largest_absolute": True,  # largest error around the zero of the derivative, where |f'| < 2^-5
+    "non_finite_mismatches": False,  # NaN or infinity where the exact value is none, or the reverse
+    "sign_of_zero_mismatches": False,  # zeros of the wrong sign
+    "flushed_subnormals": False,  # zeros where the exact result is a subnormal number
+    "monotonicity_breaks": False,  # neighbouring inputs between which the result steps the wrong way
 }
 
 # Measure -> its value and the input where it was met: the first one, or that of the largest.
@@ -64,11 +57,11 @@ Judgement = dict[str, tuple[float, float]]
 
 def combine(a: Judgement, b: Judgement) -> Judgement:
     """The judgement of the points of both, those of a first."""
-    return {name: _combined(measure, a[name], b[name]) for name, measure in MEASURES.items()}
+    return {name: _combined(largest, a[name], b[name]) for name, largest in MEASURES.items()}
 
 
-def _combined(measure: Measure, a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    if measure.largest:
+def _combined(largest: bool, a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    if largest:
         return max(a, b, key=lambda finding: finding[0])
     return a[0] + b[0], a[1] if a[0] else b[1]
 

@@ -1,11 +1,11 @@
 """Processes that measure cells beside one another."""
 
 import multiprocessing
-import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 
 from kernels.blas import set_threads
+from kernels.jit import max_threads
 
 
 def workers(count: int | None = None) -> ProcessPoolExecutor:
@@ -13,8 +13,7 @@ def workers(count: int | None = None) -> ProcessPoolExecutor:
 
     They leave Ctrl-C to this process, which lets each finish its cell, so that nothing is torn.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ProcessPoolExecutor(count or cores, multiprocessing.get_context("spawn"), _prepare)
+    return ProcessPoolExecutor(count or max_threads(), multiprocessing.get_context("spawn"), _prepare)
 
 
 def _prepare() -> None:

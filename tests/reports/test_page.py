@@ -63,7 +63,7 @@ def test_writes_a_page_and_every_figure_with_its_data(rendered, text):
     assert {path.name for path in report.iterdir()} == {"index.html", "figures"}
     names = {path.name for path in (report / "figures").iterdir()}
     drawn = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "csv")}
-    assert names == drawn | {"ranking.csv", "table1.csv"}
+    assert names == drawn | {"ranking.csv", "table1.csv", "layer_costs.csv"}
 
 
 def test_is_sound_html(text):

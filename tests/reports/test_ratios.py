@@ -31,6 +31,38 @@ def rows(monkeypatch):
     ])  # fmt: skip
 
 
+def test_layers_stand_by_kind_direction_and_threads(monkeypatch):
+    monkeypatch.setattr(peers, "REASONS", {("torch", "lstm", "layer_forward"): "its own"})
+    layer = {"op": "peer_layer", "lane": "", "subject": "lstm", "size": "T5"}
+    rows = peer_rows([
+        fact("torch", "", "forward_backward", 2.0, **layer),
+        fact("torch", "", "forward_backward", 8.0, **layer | {"subject": "gru"}),
+        fact("torch", "", "forward", 0.5, **layer),
+        fact("torch", "", "forward_backward", 3.0, **layer, threads=2),
+        fact("torch", "", "step", 4.0, op="peer_optimizer", lane="fused", subject="adam", size="1M"),
+        fact("torch", "", "step", 2.5, op="peer_training_step", lane="", subject="training_relu", size="10x128-N128"),
+    ])  # fmt: skip
+    cells = ratios.cells(rows)
+    assert cells.activation.tolist()[:2] == ["lstm T5", "gru T5"]
+    assert [grid.title for grid in ratios.grids(cells, {}, {})] == [
+        "Layers and losses, forward and backward, float32",
+        "Layers and losses, forward alone, float32",
+        "Layers and losses, forward and backward, float32, 2 threads",
+        "A step of optimisers, and clipping, float32",
+        "A training step of ten layers with Adam, float32",
+    ]
+    (behind,) = ratios.behind(cells).to_dict("records")
+    assert (behind["activation"], behind["what"], behind["reason"]) == ("lstm T5", "layer_forward", "its own")
+    means = ratios.means(cells).set_index(["what", "threads"])
+    assert means.loc[("layer_forward_backward", 1)].geometric_mean == pytest.approx(4.0)
+    assert means.loc[("layer_forward_backward", 2)].geometric_mean == pytest.approx(3.0)
+
+
+def test_runs_of_before_there_were_layers_are_read(rows):
+    older = ratios.cells(rows.drop(columns=["subject", "size", "threads"]))
+    assert older.equals(ratios.cells(rows))
+
+
 def test_means_are_geometric_and_of_one_contender_direction_and_lane(rows):
     table = ratios.means(ratios.cells(rows)).set_index(["what", "contender", "lane", "n"])
     forward = table.loc[("forward", "torch", "preallocated", 65_536)]

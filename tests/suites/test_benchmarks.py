@@ -71,5 +71,13 @@ def test_a_mistake_is_refused_before_anything_is_written(tmp_path, wrong, messag
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("select", "nearest"), [("lsmt", "lstm"), ("adm", "adam"), ("layer_nrm", "layer_norm")])
+def test_a_mistyped_selection_is_told_what_is_near(tmp_path, select, nearest):
+    code, error = run(suites=["optimizers"], profile="quick", seed=0, select=select, folder=str(tmp_path / "out"))
+    assert code == 1
+    assert f"no benchmark matches -k '{select}'; nearest: " in error
+    assert nearest in error
+
+
 def test_the_main_job_leaves_out_what_its_experiments_measure():
     assert {*benchmarks.SUITES} - {*benchmarks.COSTS} == {"attenuation", "peers"}

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
-from suites import peers
-from suites.bench_peers import ABSENT, ELEMENTS, NETWORKS, PRODUCTS, exists, quick
+from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, jit
+from reports.ratios import TITLES
+from suites import limits, peers
+from suites.bench_peers import ABSENT, ELEMENTS, NETWORKS, PRODUCTS, exists, quick, quick_layer
+from suites.comparisons import COMPARISONS
 from suites.peers import CONTENDERS, DIRECTIONS, NAMES, Arrays, Contender, expected, reason
 from suites.session import peer_rows
 
@@ -66,6 +68,37 @@ def test_the_quick_profile_has_each_comparison_in_one_lane():
     assert lanes("onnxruntime", "erf", "backward") == []
     assert lanes("numexpr", "erf", "forward") == []
     assert lanes("torch", "relu", "forward", size=1024) == []
+
+
+def test_the_quick_profile_has_every_comparison_with_pytorch_in_one_thread():
+    for name, row in COMPARISONS.items():
+        sizes, direction = list(row.sizes), row.directions[-1]
+        assert [quick_layer("torch", name, size, direction, 1) for size in sizes] == [
+            place < row.quick for place in range(len(sizes))
+        ]
+        assert not quick_layer("torch", name, sizes[0], direction, 2)
+    assert quick_layer("onnxruntime", "lstm", "T100-N32-H128", "forward", 1)
+    assert not quick_layer("torch", "lstm", "T100-N32-H128", "forward", 1)
+    assert not quick_layer("jax", "lstm", "T500-N64-H64", "forward_backward", 1)
+
+
+@pytest.mark.parametrize("contender", ["gradfade", "torch"])
+def test_threads_are_put_back_to_one(contender):
+    row = CONTENDERS[contender]
+    if row.absent:
+        pytest.skip(f"{contender}: {row.absent}")
+    with row.in_threads(limits.THREADS[-1]):
+        assert threads(contender) == limits.THREADS[-1]
+    assert threads(contender) == 1
+
+
+def threads(contender):
+    """How many a contender uses now."""
+    if contender == "torch":
+        import torch
+
+        return torch.get_num_threads()
+    return jit.num_threads()
 
 
 @pytest.mark.parametrize(("contender", "activation", "direction", "into", "dtype"), OFFERED)
@@ -150,8 +183,15 @@ def test_the_first_reason_that_fits_is_given(monkeypatch):
 def test_reasons_are_of_what_there_is():
     for contender, activation, what in peers.REASONS:
         assert contender in ("", *CONTENDERS)
-        assert activation in ("", *ACTIVATIONS)
-        assert what in ("", *DIRECTIONS, "network", "product")
+        assert activation in ("", *ACTIVATIONS, *COMPARISONS)
+        assert what in ("", *DIRECTIONS, *TITLES)
+
+
+def test_straight_lines_are_behind_for_the_same_reason():
+    said = {reason("torch", name, "forward") for name in ("relu", "leaky_relu", "prelu", "hardtanh", "relu6")}
+    assert len(said) == 1
+    assert "read and write" in said.pop()
+    assert reason("torch", "gelu", "backward") == "no reason known"
 
 
 def test_a_comparison_becomes_rows():
@@ -166,7 +206,11 @@ def test_a_comparison_becomes_rows():
         ["torch", "ratio", 4.0, "1"],
     ]
     assert (rows[["direction", "lane", "n"]] == ["forward", "preallocated", 65_536]).to_numpy().all()
+    assert (rows[["threads", "subject", "size"]] == [1, "", ""]).to_numpy().all()
     assert len(peer_rows([{"op": "activation"}])) == 0
+    layer = info | {"op": "peer_layer", "activation": "", "subject": "lstm", "size": "T5", "threads": 2}
+    rows = peer_rows([layer])
+    assert (rows[["experiment", "threads", "subject", "size"]] == ["peer_layer", 2, "lstm", "T5"]).to_numpy().all()
 
 
 def test_absent_contenders_are_skipped_by_name(session, tmp_path):

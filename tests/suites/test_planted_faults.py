@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import ARCHITECTURES, OPTIMIZERS
+from kernels import ARCHITECTURES
 from kernels.elementwise import Activation
+from kernels.optimizers import Optimizer
 from suites import gate
+from suites.comparisons import COMPARISONS, WAYS
 from suites.peers import CONTENDERS, Contender
+from suites.problems import Entry
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,28 @@ def layer(name, spoil):
 def architecture(name, spoil):
     """A fault in the backward pass of an architecture."""
     row = ARCHITECTURES[name]
-    return lambda patch, module: patch.setitem(ARCHITECTURES, name, replace(row, build=spoilt(row.build, spoil)))
+    return lambda patch, module: patch.setitem(ARCHITECTURES, name, replace(row, make=spoilt(row.make, spoil)))
 
 
-def adam(spoil):
-    """A fault in Adam's kernel."""
-    row = OPTIMIZERS["adam"]
-    return lambda patch, module: patch.setitem(OPTIMIZERS, "adam", replace(row, update=broken(row.update, spoil)))
+def row(table, name, spoil):
+    """A fault in a function of a table of the benchmarks' module: of a layer's backward pass where it makes layers."""
+
+    def plant(patch, module):
+        rows = getattr(module, table)
+        wrap = broken if table == "CLIPPING" else spoilt
+        patch.setitem(rows, name, wrap(rows[name], spoil))
+
+    return plant
+
+
+def optimizer(patch, module):
+    """A step of every optimiser that spoils its first parameter."""
+    right = Optimizer.make
+
+    def make(self, params, grads, rate):
+        return broken(right(self, params, grads, rate), lambda: bump(params[0]))
+
+    patch.setattr(Optimizer, "make", make)
 
 
 def wrong_loss(patch, module):
@@ -96,6 +114,7 @@ def contender(patch, module):
 
 ACTIVATIONS, DENSE, RECURRENT = "bench_activations.py::test_activation", "bench_dense.py", "bench_recurrent.py"
 TRAINING, ATTENUATION, PEERS = "bench_training.py::test_training_step", "bench_attenuation.py", "bench_peers.py"
+LAYERS, ATTENTION, OPTIMIZERS = "bench_layers.py", "bench_attention.py", "bench_optimizers.py"
 
 FAULTS = {
     f"{ACTIVATIONS}[relu6-forward-L2-float32]": Fault("y", method("forward", lambda self, y, *_: bump(y))),
@@ -124,10 +143,40 @@ FAULTS = {
     f"{DENSE}::test_network[relu6-forward_backward-float32]": Fault(
         "layer 49: dW", architecture("plain", lambda state: bump(state.children[-1].grads["W"]))
     ),
-    f"{RECURRENT}::test_rnn[relu6-forward_backward-T100-N32-H128-float32]": Fault(
+    f"{RECURRENT}::test_cell[rnn-relu6-forward_backward-T100-N32-H128-float32]": Fault(
         "dWh", architecture("rnn", lambda state: bump(state.grads["Wh"]))
     ),
-    f"{TRAINING}[relu6-float32]": Fault("Adam", adam(lambda p, *_: bump(p))),
+    f"{RECURRENT}::test_cell[lstm-tanh-forward_backward-T100-N1-H64-float32]": Fault(
+        "dc", architecture("lstm", lambda state: bump(state.saved["dc"][1:]))
+    ),
+    f"{RECURRENT}::test_cell[gru-tanh-backward-T100-N1-H64-float64]": Fault(
+        "dbh", architecture("gru", lambda state: bump(state.grads["bh"]))
+    ),
+    f"{LAYERS}::test_norm[layer_norm-forward_backward-1024x256-float32]": Fault(
+        "dgamma", row("NORMS", "layer_norm", lambda state: bump(state.grads["gamma"]))
+    ),
+    f"{LAYERS}::test_norm[batch_norm-forward-1024x256-float32]": Fault(
+        "y", row("NORMS", "batch_norm", lambda state: bump(state.saved["y"]))
+    ),
+    f"{LAYERS}::test_softmax[backward-1024x256-float32]": Fault(
+        "dx", function("softmax_backward", lambda dx, *_: bump(dx))
+    ),
+    f"{LAYERS}::test_loss[mse-128x10-float32]": Fault("gradient", function("mse", lambda dy, *_: bump(dy))),
+    f"{LAYERS}::test_loss[cross_entropy-128x10-float32]": Fault("loss", wrong_loss),
+    f"{LAYERS}::test_architecture[residual-tanh-forward_backward-float32]": Fault(
+        "layer 0: dx", architecture("residual", lambda state: bump(state.children[0].saved["dx"]))
+    ),
+    f"{ATTENTION}::test_attention[causal-forward-T64-N1-D128-A4-float32]": Fault(
+        "dWq", layer("attention", lambda state: bump(state.grads["Wq"]))
+    ),
+    f"{ATTENTION}::test_block[transformer_post-gelu-forward-T64-N1-D128-A4-float32]": Fault(
+        "layer 1: dbeta", row("BLOCKS", "transformer_post", lambda state: bump(state.children[1].grads["beta"]))
+    ),
+    f"{OPTIMIZERS}::test_optimizer[momentum-165k-float32]": Fault("p", optimizer),
+    f"{OPTIMIZERS}::test_clipping[by_value-165k-float32]": Fault(
+        "gradient", row("CLIPPING", "by_value", lambda grads, limit: bump(grads[0]))
+    ),
+    f"{TRAINING}[relu6-float32]": Fault("Adam", optimizer),
     f"{TRAINING}[tanh-float32]": Fault("loss", wrong_loss),
     f"{TRAINING}[softsign-float32]": Fault(
         "dlogits", function("softmax_cross_entropy", lambda dlogits, *_: bump(dlogits))
@@ -148,6 +197,7 @@ FAULTS = {
         "planted relu forward", contender
     ),
     f"{PEERS}::test_network[planted-tanh]": Fault("planted against gradfade, tanh network", contender),
+    f"{PEERS}::test_layer[planted-softmax-1024x256-forward_backward-1]": Fault("result 1", contender),
 }
 
 
@@ -171,9 +221,22 @@ def wrong_contender():
     return Contender(name="planted", needs=("numpy",), element=element, network=network)
 
 
+def wrong_way(problem, direction):
+    """gradfade itself, but for one element of the last result."""
+
+    def wrong():
+        results = [array.copy() for array in problem.own[direction].call()]
+        bump(results[-1])
+        return results
+
+    return Entry(call=wrong)
+
+
 def pytest_configure(config):
     """As a plugin: before the benchmarks are collected."""
     CONTENDERS["planted"] = wrong_contender()
+    COMPARISONS["softmax"].ways["planted"] = wrong_way
+    WAYS["planted"] = "planted"
 
 
 @pytest.hookimpl(wrapper=True)
