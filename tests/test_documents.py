@@ -1,6 +1,9 @@
-"""The documents keep their word: links resolve, and the README's commands are there for CI."""
+"""The documents keep their word: links resolve, the README's commands are there for CI, its examples run."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +24,14 @@ def test_ci_finds_the_readmes_commands(marker):
     after = lines[lines.index(f"<!-- {marker} -->") + 1 :]
     assert after[1].startswith("python3 -m venv ")
     assert f'readme_command "{marker}"' in (ROOT / ".ci" / "run").read_text()
+
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_readmes_examples_run(example, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", "-c", example]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
