@@ -37,7 +37,8 @@ def test_another_name_of_the_same_grid_resumes_it(tmp_path):
     record = json.loads(path.read_text())
     assert record["configuration"] == {
         "experiment": "depth", "architecture": "plain", "activation": ["swish", "tanh"],
-        "initializer": "xavier_normal", "depth": 3, "width": 8, "batch": 4, "dtype": "float32", "seed": 0, "seeds": 2,
+        "initializer": "xavier_normal", "depth": 3, "width": 8, "batch": 4, "tokens": None, "dtype": "float32",
+        "seed": 0, "seeds": 2,
     }  # fmt: skip
     path.write_text(json.dumps({**record, "finished": None}))
     sweep("depth", out=tmp_path / "run", **{**TINY, "activations": ("swish", "tanh", "silu")})
