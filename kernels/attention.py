@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels import jit
-from kernels.blas import gemm, one_thread_each
+from kernels import jit, tiles
+from kernels.blas import gemm_alone
 from kernels.checks import check_apart, check_dtype, check_input, check_output
 from kernels.heads import BLOCK, attend, attend_backward
 from kernels.initializers import Initializer
@@ -36,13 +36,13 @@ def _project(y, x, W, b):
         ys = y[t]
         for f in range(b.size):
             store(ys, f, load(b, f))
-    gemm(y, x, W, False, False, True)
+    gemm_alone(y, x, W, False, False, True)
 
 
 @subroutine
 def _project_backward(dW, db, dy, x):
     """dW += x' dy, db += the sum of dy's rows."""
-    gemm(dW, x, dy, True, False, True)
+    gemm_alone(dW, x, dy, True, False, True)
     for t in range(dy.shape[0]):
         dys = dy[t]
         for f in range(db.size):
@@ -110,11 +110,11 @@ def _backward() -> Any:
         start, stop = _share(len(p), part, parts)
         for n in range(start, stop):
             _project_backward(dW[3, part], db[3, part], dy[:, n], h[n])
-            gemm(dh, dy[:, n], Wo, False, True, False)
+            gemm_alone(dh, dy[:, n], Wo, False, True, False)
             attend_backward(dq, dk, dv, dp[part], dh, p[n], q[n], k[n], v[n], a != 0)
-            gemm(dx[:, n], dq, Wq, False, True, False)
-            gemm(dx[:, n], dk, Wk, False, True, True)
-            gemm(dx[:, n], dv, Wv, False, True, True)
+            gemm_alone(dx[:, n], dq, Wq, False, True, False)
+            gemm_alone(dx[:, n], dk, Wk, False, True, True)
+            gemm_alone(dx[:, n], dv, Wv, False, True, True)
             for i, dz in enumerate((dq, dk, dv)):
                 _project_backward(dW[i, part], db[i, part], dz, x[:, n])
         return True
@@ -124,17 +124,12 @@ def _backward() -> Any:
 
 def _run(factory: Any, outputs: tuple[Array, ...], inputs: tuple[Array, ...], causal: bool, rows: Array) -> None:
     """Run a loop, the sequences of rows shared among the threads where they are worth it."""
-    threads = _threads(rows)
-    if threads == 1:
-        shared(factory, (), outputs, inputs, float(causal))
-        return
-    with one_thread_each():
-        shared(factory, (), outputs, inputs, float(causal), threads)
+    shared(factory, (), outputs, inputs, float(causal), _threads(rows))
 
 
 def _threads(x: Array) -> int:
     """How many threads share the sequences."""
-    return jit.num_threads() if x.size > SMALL else 1
+    return jit.num_threads() if tiles.AVAILABLE and x.size > SMALL else 1
 
 
 def _room(dtype: DType, steps: int) -> Array:

@@ -6,7 +6,7 @@ probabilities, row t those of step t. Where causal, no step looks at later ones:
 
 import math
 
-from kernels.blas import gemm
+from kernels.blas import gemm_alone
 from kernels.intrinsics import load, store
 from kernels.jit import scalar, subroutine
 from kernels.softmax import softmax_row, softmax_row_backward
@@ -29,13 +29,13 @@ def attend_head(y, p, q, k, v, causal):
         stop = min(start + BLOCK, T)
         keys = stop if causal else T
         rows = p[start:stop, :keys]
-        gemm(rows, q[start:stop], k[:keys], False, True, False)
+        gemm_alone(rows, q[start:stop], k[:keys], False, True, False)
         for t in range(start, stop):
             seen = t + 1 if causal else T
             _multiply(p[t, :seen], scale)
             softmax_row(p[t, :seen], p[t, :seen])
             p[t, seen:] = 0
-        gemm(y[start:stop], rows, v[:keys], False, False, False)
+        gemm_alone(y[start:stop], rows, v[:keys], False, False, False)
 
 
 @subroutine
@@ -48,13 +48,13 @@ def attend_head_backward(dq, dk, dv, dp, dy, p, q, k, v, causal):
         stop = min(start + BLOCK, T)
         keys = stop if causal else T
         rows, drows, others = p[start:stop, :keys], dp[: stop - start, :keys], start < last
-        gemm(dv[:keys], rows, dy[start:stop], True, False, others)
-        gemm(drows, dy[start:stop], v[:keys], False, True, False)
+        gemm_alone(dv[:keys], rows, dy[start:stop], True, False, others)
+        gemm_alone(drows, dy[start:stop], v[:keys], False, True, False)
         for i in range(stop - start):
             softmax_row_backward(dp[i, :keys], dp[i, :keys], p[start + i, :keys])
             _multiply(dp[i, :keys], scale)
-        gemm(dq[start:stop], drows, k[:keys], False, False, False)
-        gemm(dk[:keys], drows, q[start:stop], True, False, others)
+        gemm_alone(dq[start:stop], drows, k[:keys], False, False, False)
+        gemm_alone(dk[:keys], drows, q[start:stop], True, False, others)
 
 
 @subroutine

@@ -87,11 +87,6 @@ def address(x: Any) -> int:
     return x.ctypes.data
 
 
-def strided(x: Any) -> Any:
-    """x, 2-D, as the one type of arrays whose rows may lie apart: what takes it is compiled once, not per layout."""
-    return x
-
-
 def _is_double(x: Any) -> bool:
     return type(x) is not np.float32
 
@@ -215,17 +210,6 @@ def _address(typing: Any, x: Any) -> Any:
     return types.intp(x), generate
 
 
-@intrinsic
-def _strided(typing: Any, x: Any) -> Any:
-    kind = types.Array(x.dtype, 2, "A")
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        context.nrt.incref(builder, kind, args[0])
-        return args[0]  # of one layout in memory, whatever the type says of strides and writing
-
-    return kind(x), generate
-
-
 overload(pick, strict=False)(lambda x, pair: lambda x, pair: _pick(x, pair))
 overload(horner, strict=False)(lambda x, pair: lambda x, pair: _horner(x, pair))
 overload(fma, strict=False)(lambda x, y, z: lambda x, y, z: _fma(x, y, z))
@@ -235,4 +219,3 @@ overload(copysign, strict=False)(lambda x, sign: lambda x, sign: _copysign(x, si
 overload(load, strict=False)(lambda x, i: lambda x, i: _load(x, i))
 overload(store, strict=False)(lambda y, i, value: lambda y, i, value: _store(y, i, value))
 overload(address, strict=False)(lambda x: lambda x: _address(x))
-overload(strided, strict=False)(lambda x: lambda x: _strided(x))

@@ -147,6 +147,9 @@ def declare(dispatcher: Any, kinds: Iterable[tuple[Any, int]], outputs: int, *ot
         dispatcher._can_compile = True
         try:
             dispatcher.compile(signature)
+        except OSError:
+            if signature not in dispatcher.overloads:
+                raise  # else it is only not on disk
         finally:
             dispatcher._can_compile = False
     compiled = dispatcher.overloads[signature]
@@ -165,9 +168,14 @@ def by_dtype(float32: Callable[..., Any], float64: Callable[..., Any]) -> Any:
     return choose
 
 
+def symbol(name: str, address: int) -> None:
+    """Let machine code find what is at that address by its name."""
+    llvm.add_symbol(name, address)
+
+
 def external(name: str, address: int, result: Any, *arguments: Any) -> Any:
     """A C function that kernels can call; linked by its name, so that they can still be cached on disk."""
-    llvm.add_symbol(name, address)
+    symbol(name, address)
     return types.ExternalFunction(name, result(*arguments))
 
 
@@ -189,14 +197,14 @@ def compile_counts() -> tuple[int, int]:
 
 
 def assembly(dispatcher: Any, dtype: str = "") -> str:
-    """Machine code of the signatures called so far (whose first array is of dtype, if given), as text.
+    """Machine code of the signatures called so far (whose first argument is of dtype, if given), as text.
 
     It is compiled anew, because code that came from the cache cannot be inspected.
     """
     options = {name: value for name, value in dispatcher.targetoptions.items() if name != "nopython"}
     fresh = numba.njit(**options)(dispatcher.py_func)
     for signature in dispatcher.signatures:
-        if not dtype or str(signature[0].dtype) == dtype:
+        if not dtype or str(getattr(signature[0], "dtype", signature[0])) == dtype:
             fresh.compile(signature)
     return "\n".join(fresh.inspect_asm().values())
 

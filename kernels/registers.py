@@ -78,6 +78,25 @@ def _splat(builder: Any, value: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_LANE, kind.count), [0] * kind.count))
 
 
+@intrinsic
+def size_of(typing: Any, like: Any) -> Any:
+    """Bytes of a number."""
+    return types.intp(like), lambda context, builder, signature, args: _INT(like.bitwidth // 8)
+
+
+@intrinsic
+def copy_number(typing: Any, like: Any, out: Any, x: Any) -> Any:
+    """The number at x."""
+    scalar, _, size = _kinds(like)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, out, x = args
+        _store(builder, _load(builder, x, _INT(0), scalar, size), out, _INT(0), size)
+        return context.get_dummy_value()
+
+    return types.void(like, types.intp, types.intp), generate
+
+
 @intrinsic(prefer_literal=True)
 def room(typing: Any, size: Any) -> Any:
     """Address of that many bytes on the stack, a constant."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernels import jit
-from kernels.blas import blas_info, set_threads
+from kernels.blas import set_threads
+from kernels.openblas import blas_info
 from suites import limits as machine
 from suites.environment import denormals
 from suites.errors import UserError

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from kernels import jit
-from kernels.blas import blas_info
+from kernels.openblas import blas_info
 from suites.commit import commit
 from suites.levels import caches
 from suites.peers import CONTENDERS

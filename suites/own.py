@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from kernels import ACTIVATIONS, blas
+from kernels import ACTIVATIONS, blas, openblas
 from kernels.layer import Array, Layer, State
 
 Call = Callable[[], tuple[Any, ...]]
@@ -76,7 +76,7 @@ def openblas_product(out: Array, a: Array, b: Array) -> Call:
     """The library that kernels.blas loads, called by itself: no packing is left out, no argument checked."""
     (m, k), n = a.shape, b.shape[1]
     kind, number = {"float32": ("s", ctypes.c_float), "float64": ("d", ctypes.c_double)}[str(a.dtype)]
-    gemm = ctypes.CDLL(str(blas.blas_info()["library"]))[f"scipy_cblas_{kind}gemm"]
+    gemm = ctypes.CDLL(str(openblas.blas_info()["library"]))[f"scipy_cblas_{kind}gemm"]
     row_major, plain = 101, 111
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in (a, b, out)]
     given = (row_major, plain, plain, m, n, k, number(1), pointers[0], k, pointers[1], n, number(0), pointers[2], n)

@@ -4,7 +4,7 @@ import pytest
 from kernels import attention as module
 from kernels import reference_attention as reference
 from kernels.attention import attention, attention_backward, attention_forward
-from kernels.blas import blas_info, set_threads
+from kernels.blas import set_threads
 from kernels.heads import BLOCK
 from kernels.initializers import INITIALIZERS
 from kernels.jit import max_threads
@@ -148,7 +148,6 @@ def test_threads_agree_with_one(rng, dtype, monkeypatch, N):
         set_threads(threads)
         try:
             found.append([layer.forward(state, x), layer.backward(state, dy), *state.grads.values()])
-            assert blas_info()["threads"] == threads
         finally:
             set_threads(1)
     for one, two in zip(*found, strict=True):

@@ -1,10 +1,10 @@
-import os
+import threading
 
 import numpy as np
 import pytest
 
 from kernels import jit, tiles
-from kernels.blas import gemm_packed, matmul, pack, room_to_pack, set_threads
+from kernels.blas import _product, gemm_alone, gemm_packed, pack, room_to_pack, set_threads
 from kernels.registers import ROWS, VECTORS, WIDTH
 
 pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="tiles are for AVX-512 targets")
@@ -16,8 +16,13 @@ SIZES += [(tiles.BLOCK + 13, 97, 33), (2 * tiles.BLOCK, 8, tiles.DEPTH + 1)]
 
 
 @jit.kernel(name="test_tiles_multiply")
-def multiply(out, a, b, transpose_a, transpose_b, add, first, last):
-    tiles.multiply(out, a, b, transpose_a, transpose_b, add, first, last)
+def multiply(out, a, b, transpose_a, transpose_b, add):
+    gemm_alone(out, a, b, transpose_a, transpose_b, add)
+
+
+@jit.kernel(name="test_tiles_columns")
+def multiply_columns(out, a, b, first, last):
+    gemm_alone(out[:, first:last], a, b[:, first:last], True, False, False)
 
 
 @jit.kernel(name="test_tiles_packed")
@@ -48,16 +53,15 @@ def test_tiles_are_the_product_and_write_nothing_beside_it(rng, dtype, close, tr
     for m, n, k in SIZES:
         a, b, product = operands(rng, dtype, m, n, k, transpose_a, transpose_b)
         out = framed((m, n), dtype, 0.5 if add else np.nan)
-        multiply(out, a, b, transpose_a, transpose_b, add, 0, n)
+        multiply(out, a, b, transpose_a, transpose_b, add)
         close(out, (0.5 if add else 0.0) + product)
         assert np.isnan(out.base[[0, -1]]).all()
 
 
-@pytest.mark.parametrize("transpose_b", [False, True])
-def test_columns_are_made_apart(rng, dtype, close, transpose_b):
-    a, b, product = operands(rng, dtype, 21, 150, 40, True, transpose_b)
+def test_columns_are_made_apart(rng, dtype, close):
+    a, b, product = operands(rng, dtype, 21, 150, 40, True)
     out = np.full((21, 150), np.nan, dtype)
-    multiply(out, a, b, True, transpose_b, False, 32, 131)
+    multiply_columns(out, a, b, 32, 131)
     close(out[:, 32:131], product[:, 32:131])
     assert np.isnan(out[:, :32]).all()
     assert np.isnan(out[:, 131:]).all()
@@ -82,7 +86,7 @@ def test_infinities_beside_the_matrix_do_not_enter(rng, dtype):
     b = memory.reshape(-1)[: 5 * 33].reshape(5, 33)
     b[...] = 1
     out = np.empty((9, 33), dtype)
-    multiply(out, np.ones((9, 5), dtype), b, False, False, False, 0, 33)
+    multiply(out, np.ones((9, 5), dtype), b, False, False, False)
     np.testing.assert_array_equal(out, 5)
 
 
@@ -94,21 +98,37 @@ def test_what_tiles_cover():
     assert not tiles.covers(4096, 4096, 4096, False, 4)
 
 
-def test_several_threads_are_left_to_openblas(rng, dtype, close):
-    a, b, product = operands(rng, dtype, 27, 64, 50)
-    set_threads(min(2, os.cpu_count() or 1))
+@pytest.mark.skipif(jit.max_threads() < 2, reason="needs two CPUs")
+def test_one_of_several_threads_multiplies_as_one_alone_does(rng, dtype):
+    """OpenBLAS, which would use both threads, rounds in another order."""
+    a, b, _ = operands(rng, dtype, 27, 64, 300)
+    found = []
+    for threads in (1, 2):
+        set_threads(threads)
+        try:
+            found.append(np.full((27, 64), np.nan, dtype))
+            multiply(found[-1], a, b, False, False, False)
+        finally:
+            set_threads(1)
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_small_stack_is_enough(rng, dtype, close):
+    a, b, product = operands(rng, dtype, 300, 90, 300, True, True)
+    out = np.full((300, 90), np.nan, dtype)
+    before = threading.stack_size(2**20)  # bytes; Linux gives threads 8 MiB, other systems less
     try:
-        out = np.full((27, 64), np.nan, dtype)
-        matmul(out, a, b)
+        thread = threading.Thread(target=multiply, args=(out, a, b, True, True, False))
+        thread.start()
+        thread.join()
     finally:
-        set_threads(1)
+        threading.stack_size(before)
     close(out, product)
 
 
-def test_the_tile_stays_in_registers(dtype):
-    n = WIDTH // dtype.itemsize
-    operands = np.empty((ROWS, n), dtype), np.empty((ROWS, 3), dtype), np.empty((3, n), dtype)
-    multiply(*operands, False, False, False, 0, n)
-    fused = [line for line in jit.assembly(multiply).splitlines() if "vfmadd" in line]
+def test_the_tile_stays_in_registers(rng, dtype):
+    a, b, _ = operands(rng, dtype, ROWS, WIDTH // dtype.itemsize, 3)
+    multiply(np.empty((ROWS, WIDTH // dtype.itemsize), dtype), a, b, False, False, False)
+    fused = [line for line in jit.assembly(_product, dtype.name).splitlines() if "vfmadd" in line]
     assert len([line for line in fused if "zmm" in line]) >= ROWS * VECTORS
     assert not any("rsp" in line for line in fused)  # none spilled to the stack
