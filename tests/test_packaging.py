@@ -12,9 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-pytestmark = pytest.mark.xdist_group("packaging")  # one wheel for all
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The folder a wheel is unpacked into; its dependencies are this environment's. Built from a copy: setuptools
