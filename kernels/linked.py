@@ -23,9 +23,7 @@ from kernels.jit import declare, intrinsic, symbol, types
 SOON = 0.1  # seconds; to return from Python to machine code takes microseconds
 _COMPILE = ir.FunctionType(ir.VoidType(), [])
 _INDEX = ir.IntType(32)
-_MATRIX = types.UniTuple(types.intp, 4)
-
-Matrix = tuple[int, int, int, int]  # address, rows, columns, bytes from one row to the next
+_MATRIX = types.UniTuple(types.intp, 4)  # address, rows, columns, bytes from one row to the next
 
 _cells: list[Any] = []  # what machine code has the addresses of must stay
 
@@ -33,8 +31,9 @@ _cells: list[Any] = []  # what machine code has the addresses of must stay
 def linked(dispatcher: Any, arrays: int, numbers: int, *fixed: int) -> Any:
     """function(*arrays, *numbers) for kernels: what dispatcher, a sealed kernel that returns nothing, does with them.
 
-    dispatcher's arguments are a number of the arrays' dtype, float32 or float64; a Matrix for each of the arrays, which
-    are 1-D or 2-D with contiguous rows; an integer for each of the numbers; and the fixed ones.
+    dispatcher's arguments are a number of the arrays' dtype, float32 or float64; for each of the arrays, which are 1-D
+    or 2-D with contiguous rows, (address, rows, columns, bytes from one row to the next); an integer for each of the
+    numbers; and the fixed ones.
     """
     kinds = {
         real: (real, *[_MATRIX] * arrays, *[types.intp] * (numbers + len(fixed)))
@@ -71,7 +70,7 @@ def linked(dispatcher: Any, arrays: int, numbers: int, *fixed: int) -> Any:
 
 
 def _matrix(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """The Matrix that an array is."""
+    """What the kernel is told of an array."""
     made = context.make_array(kind)(context, builder, array)
     integer = context.get_value_type(types.intp)
     shape = [builder.extract_value(made.shape, i) for i in range(kind.ndim)]
