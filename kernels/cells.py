@@ -2,6 +2,11 @@
 
 A gate is sigmoid. Kept for backward is its smaller side min(s, 1 - s), with the sign of the pre-activation: from it s,
 1 - s and s' = s (1 - s) come without an exponential and without subtracting from 1 what is near it.
+
+A sequence can be walked in pieces, each with a state of its own or all with one that runs forward again: saved["h"][0]
+(of an LSTM saved["c"][0], too) of a piece is what the piece before ended with. Backward, from the last piece to the
+first, saved["dh"][0] of a piece is added to dy[-1] of the one before, saved["dc"][0] written to its saved["dc_last"].
+Multiplied by one power of two, all gradients before are exactly that multiple. Those of parameters add up over pieces.
 """
 
 from collections.abc import Iterator

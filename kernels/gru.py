@@ -87,6 +87,7 @@ def gru(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
 
     params Wx, Wh, b, bh, and a where it is learned; saved y, h, gates, q, dx, dh (T + 1, N, hidden), the gradient at
     every step, and da, the float64 sums of a's gradient. To start elsewhere, write saved["h"][0] after init.
+    What later steps send back to the last state is part of dy[T - 1]: kernels/cells.py walks a sequence in pieces so.
     """
     cells.check_hidden(hidden)
 

@@ -86,7 +86,8 @@ def lstm(activation: Activation, initializer: Initializer, hidden: int) -> Layer
 
     params Wx, Wh, b, and a where it is learned; saved y, h, c, gates, dx, dh and dc (T + 1, N, hidden), the gradients
     at every step, and da, the float64 sums of a's gradient. To start elsewhere, write saved["h"][0] and
-    saved["c"][0] after init; for a loss of the last cell state, its gradient to saved["dc_last"] (N, hidden).
+    saved["c"][0] after init. What later steps, or a loss, send back to the last states is part of dy[T - 1] and, for c,
+    saved["dc_last"] (N, hidden), 0 unless it is written: kernels/cells.py walks a sequence in pieces so.
     """
     cells.check_hidden(hidden)
 

@@ -95,6 +95,7 @@ def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
 
     params Wx, Wh, b, and a where it is learned; saved y, h, z, dx, dz, da (the float64 sums of a's
     gradient) and dh (T + 1, N, hidden), the gradient at every step. To start elsewhere, write saved["h"][0] after init.
+    What later steps send back to the last state is part of dy[T - 1]: kernels/cells.py walks a sequence in pieces so.
     """
     if hidden < 1:
         raise ValueError(f"hidden must be at least 1, got {hidden}")

@@ -1,4 +1,4 @@
-"""What LSTM and GRU share: folded gates, how weights are drawn, what a layer refuses and allocates."""
+"""What recurrent layers share: pieces of sequences, folded gates, how weights are drawn, what they refuse."""
 
 import platform
 import re
@@ -14,7 +14,9 @@ from kernels.blas import set_threads
 from kernels.gru import gru
 from kernels.initializers import INITIALIZERS
 from kernels.jit import assembly, max_threads
+from kernels.layer import copy_weights
 from kernels.lstm import lstm
+from kernels.recurrent import rnn
 
 TANH, LECUN = ACTIVATIONS["tanh"], INITIALIZERS["lecun_normal"]
 CELLS = {"lstm": (lstm, "ifgo"), "gru": (gru, "rzn")}
@@ -88,6 +90,41 @@ def test_a_training_step_allocates_nothing(rng, cell, peak_bytes):
     state = layer.init(rng, (40, 16, 9), F32)  # more than a block of steps
     x, dy = np.ones((40, 16, 9), np.float32), np.ones((40, 16, 33), np.float32)
     assert peak_bytes(lambda: (layer.forward(state, x), layer.backward(state, dy))) < 8192
+
+
+@pytest.mark.parametrize("power", [0, 40])
+@pytest.mark.parametrize("make", [rnn, lstm, gru])
+def test_two_pieces_are_the_whole_sequence(rng, make, power):
+    """Also where the gradient between them is multiplied by a power of two."""
+    T, t, N, F, H = 9, 4, 3, 2, 7
+    layer = make(TANH, LECUN, H)
+    whole, late, early = (layer.init(rng, (steps, N, F), F64) for steps in (T, T - t, t))
+    carried = [name for name in ("h", "c") if name in whole.saved]
+    x, dy = rng.standard_normal((T, N, F)), rng.standard_normal((T, N, H))
+    for name in carried:
+        early.saved[name][0] = whole.saved[name][0] = rng.standard_normal((N, H))
+    layer.forward(whole, x)
+    dx = layer.backward(whole, dy)
+
+    for piece in (late, early):
+        copy_weights(piece, whole)
+    layer.forward(early, x[:t])
+    for name in carried:
+        late.saved[name][0] = early.saved[name][-1]
+    layer.forward(late, x[t:])
+    layer.backward(late, dy[t:])
+    entering = dy[:t] * 2.0**power
+    entering[-1] += late.saved["dh"][0] * 2.0**power
+    if "c" in carried:
+        early.saved["dc_last"][:] = late.saved["dc"][0] * 2.0**power
+    layer.backward(early, entering)
+
+    pairs = [(early.saved["dx"], dx[:t]), *((early.saved[f"d{s}"], whole.saved[f"d{s}"][: t + 1]) for s in carried)]
+    for result, expected in pairs:
+        np.testing.assert_allclose(result, expected * 2.0**power, rtol=1e-13)
+    for name, expected in whole.grads.items():
+        total = early.grads[name] * 2.0**-power + late.grads[name]
+        np.testing.assert_allclose(total, expected, rtol=1e-12, atol=1e-13)
 
 
 def results(make, dtype, shape=(11, 3, 2), hidden=7):
