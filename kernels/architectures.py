@@ -15,7 +15,7 @@ from kernels.initializers import Initializer
 from kernels.layer import Layer, chain, repeat, residual
 from kernels.layer_norm import layer_norm
 from kernels.lstm import lstm
-from kernels.recurrent import rnn
+from kernels.rnn import rnn
 from kernels.transformer import post_norm_block, pre_norm_block
 
 HEADS = 4  # of a Transformer, or as many of them as divide its width

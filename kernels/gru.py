@@ -5,14 +5,14 @@ Cho et al. 2014, the reset gate applied after the product as cuDNN and PyTorch d
 activation. x (T, N, F), h (T + 1, N, H) with the initial state first, Wx (F, 3H), Wh (H, 3H), b (3H,), bh (H,).
 
 gates (T, N, 3H) and q (T, N, H) are what forward keeps for backward besides h, 4 numbers for each unit and step: r, z
-as kernels/cells.py folds them, and what n is the activation of. Backward computes n anew.
+as kernels/cell_loops.py folds them, and what n is the activation of. Backward computes n anew.
 """
 
 import numpy as np
 
 from kernels import cells
 from kernels import gru_loops as loops
-from kernels.checks import check_dtype, check_input
+from kernels.checks import check_input
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, Layer, State, accept, empty
@@ -32,17 +32,18 @@ def gru_forward(
 ) -> None:
     """Every h[t + 1], gates[t] and q[t], from the initial state that h[0] holds.
 
-    h (T + 1, N, H), gates (T, N, 3H), q (T, N, H), x (T, N, F), Wx (F, 3H), Wh (H, 3H), b (3H,), bh and a (H,); float32
-    or float64, C-contiguous. Raises TypeError or ValueError, naming the argument, before anything is written.
+    h (T + 1, N, H), gates (T, N, 3H), q (T, N, H), x (T, N, F), Wx (F, 3H), Wh (H, 3H), b (3H,), bh and a (H,), T at
+    least 1; float32 or float64, C-contiguous. Raises TypeError or ValueError, naming the argument, before anything is
+    written.
     """
-    dtype = check_dtype("x", x)
-    cells.check_sequence(dtype, x, h, gates, Wx, Wh, b, 3)
-    check_input("bh", bh, dtype, h.shape[2])
-    parameter = cells.slope_parameter(activation, a, h.shape[2], dtype)
+    dtype, hidden = cells.check_sequence(3, x, h, Wx, Wh, b)
+    check_input("bh", bh, dtype, hidden)
+    check_input("gates", gates, dtype, *x.shape[:2], 3 * hidden)
+    parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b, "bh": bh, "a": parameter}
     outputs = {"h": (h, h), "gates": (gates, gates), "q": (q, h[1:])}
     cells.check_outputs(outputs, inputs)
-    loops.forward(activation, h, gates, q, x, (Wx, Wh, b, bh), parameter, loops.workspace(x, parameter.size))
+    loops.forward(activation, h, gates, q, x, (Wx, Wh, b, bh), parameter, loops.workspace(x, hidden))
 
 
 def gru_backward(
@@ -66,19 +67,20 @@ def gru_backward(
 ) -> None:
     """Every gradient of gru_forward, overwritten, given dy (T, N, H), what enters at each h[t + 1] from outside.
 
-    dh (T + 1, N, H) has the whole gradient at every step, dh[0] at the initial state.
+    dh (T + 1, N, H) has the whole gradient at every step, dh[0] at the initial state. The values of b and bh, which are
+    there to be forward's arguments, do not matter.
     Raises TypeError or ValueError, naming the argument, before anything is written.
     """
-    dtype = check_dtype("x", x)
-    cells.check_sequence(dtype, x, h, gates, Wx, Wh, b, 3)
-    check_input("bh", bh, dtype, h.shape[2])
-    check_input("q", q, dtype, *h[1:].shape)
-    check_input("dy", dy, dtype, *h[1:].shape)
-    parameter = cells.slope_parameter(activation, a, h.shape[2], dtype)
+    dtype, hidden = cells.check_sequence(3, x, h, Wx, Wh, b)
+    check_input("bh", bh, dtype, hidden)
+    check_input("gates", gates, dtype, *x.shape[:2], 3 * hidden)
+    for name, array in (("q", q), ("dy", dy)):
+        check_input(name, array, dtype, *h[1:].shape)
+    parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"dy": dy, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "gates": gates, "q": q, "a": parameter}
     outputs = {"dx": (dx, x), "dWx": (dWx, Wx), "dWh": (dWh, Wh), "db": (db, b), "dbh": (dbh, bh), "dh": (dh, h)}
     cells.check_outputs(outputs, inputs)
-    gradients, weights, work = (dWx, dWh, db, dbh), (Wx, Wh, b, bh), loops.workspace(x, parameter.size)
+    gradients, weights, work = (dWx, dWh, db, dbh), (Wx, Wh, b, bh), loops.workspace(x, hidden)
     loops.backward(activation, dx, gradients, dh, dy, x, weights, h, gates, q, parameter, work)
 
 
@@ -89,19 +91,13 @@ def gru(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
     every step, and da, the float64 sums of a's gradient. To start elsewhere, write saved["h"][0] after init.
     What later steps send back to the last state is part of dy[T - 1]: kernels/cells.py walks a sequence in pieces so.
     """
-    cells.check_hidden(hidden)
+    cells.check_layer(activation, initializer, hidden)
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
-        cells.check_shape(shape)
-        steps, rows, fan_in = shape
-        state = cells.gated(activation, initializer, rng, fan_in, hidden, dtype, "rzn", apart=True)
-        saved = state.saved
-        for name in ("h", "dh"):
-            saved[name] = empty((steps + 1, rows, hidden), dtype)
-            saved[name][0] = 0
-        saved |= {"y": saved["h"][1:], "dx": empty(shape, dtype), "q": empty((steps, rows, hidden), dtype)}
-        saved["gates"] = empty((steps, rows, 3 * hidden), dtype)
-        state.workspace |= zip(("Wx", "Wh", "dzx", "dzh"), loops.workspace(saved["dx"], hidden), strict=True)
+        state = cells.initial(activation, initializer, rng, shape, hidden, dtype, "rzn", apart=True)
+        sizes = {"gates": 3 * hidden, "q": hidden}
+        state.saved |= {name: empty((*shape[:2], size), dtype) for name, size in sizes.items()}
+        state.workspace |= zip(("Wx", "Wh", "dzx", "dzh"), loops.workspace(state.saved["dx"], hidden), strict=True)
         return state
 
     def forward(state: State, x: Array) -> Array:

@@ -1,17 +1,13 @@
-"""The loops of the GRU, whose meaning kernels/gru.py tells; time passes inside of them.
-
-Weights are packed once for all steps. Backward makes the pre-activations' gradients of a block of steps and uses them
-up for those of the weights while they are in the cache. Several threads share the rows N of each step, and the
-columns of the weights' gradients: no sums of several threads have to be added.
-"""
+"""The loops of the GRU, whose meaning kernels/gru.py tells; time passes inside of them."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from kernels import cells, tiles
+from kernels import cell_loops as cells
+from kernels import tiles
 from kernels.blas import gemm_packed
-from kernels.cells import closed, folded, gate_slope, opened
+from kernels.cell_loops import Work, closed, folded, gate_slope, opened
 from kernels.elementwise import Activation
 from kernels.intrinsics import load, store
 from kernels.jit import kernel
@@ -20,7 +16,6 @@ from kernels.passes import shared
 
 Scalar = Callable[..., Any]
 Weights = tuple[Array, Array, Array, Array]  # Wx, Wh, b, bh, or their gradients
-Work = tuple[Array, ...]  # packed Wx and Wh, and the gradients of x Wx and h Wh of a block
 
 
 @cache
@@ -43,15 +38,14 @@ def _forward(f: Scalar) -> Any:
                 zr, zz, zn = zs[:H], zs[H : 2 * H], zs[2 * H :]
                 hr, hz, hn = hs[:H], hs[H : 2 * H], hs[2 * H :]
                 for j in range(H):
-                    r = folded(load(zr, j) + load(hr, j) + load(br, j))
-                    z = folded(load(zz, j) + load(hz, j) + load(bz, j))
-                    recurrent = load(hn, j) + load(bh, j)
-                    point = load(zn, j) + load(bn, j) + opened(r) * recurrent
+                    r, recurrent = folded(load(zr, j) + load(hr, j) + load(br, j)), load(hn, j) + load(bh, j)
                     store(zr, j, r)
-                    store(zz, j, z)
-                    store(zn, j, point)
                     store(qs, j, recurrent)
-                    store(after, j, closed(z) * f(point, load(slope, j)) + opened(z) * load(before, j))
+                    store(zn, j, load(zn, j) + load(bn, j) + opened(r) * recurrent)
+                for j in range(H):
+                    z = folded(load(zz, j) + load(hz, j) + load(bz, j))
+                    store(zz, j, z)
+                    store(after, j, closed(z) * f(zn[j], load(slope, j)) + opened(z) * before[j])
         return True
 
     return loop
@@ -78,19 +72,19 @@ def _backward(f: Scalar, df: Scalar) -> Any:
                     xr, xz, xn = dxs[:H], dxs[H : 2 * H], dxs[2 * H :]
                     hr, hz, hn = dps[:H], dps[H : 2 * H], dps[2 * H :]
                     for j in range(H):
-                        r, z, point, alpha = load(zr, j), load(zz, j), load(zn, j), load(slope, j)
-                        candidate = f(point, alpha)
-                        d_state = load(dhs, j) + load(dys, j)
-                        d_point = d_state * closed(z) * df(point, candidate, alpha)
-                        dr = d_point * load(qs, j) * gate_slope(r)
+                        z, point, alpha = load(zz, j), load(zn, j), load(slope, j)
+                        candidate, d_state = f(point, alpha), dhs[j] + load(dys, j)
                         dz = d_state * (load(before, j) - candidate) * gate_slope(z)
                         store(dhs, j, d_state)
                         store(d_before, j, d_state * opened(z))
-                        store(xr, j, dr)
                         store(xz, j, dz)
-                        store(xn, j, d_point)
-                        store(hr, j, dr)
                         store(hz, j, dz)
+                        store(xn, j, d_state * closed(z) * df(point, candidate, alpha))
+                    for j in range(H):
+                        r, d_point = load(zr, j), xn[j]
+                        dr = d_point * load(qs, j) * gate_slope(r)
+                        store(xr, j, dr)
+                        store(hr, j, dr)
                         store(hn, j, d_point * opened(r))
                 gemm_packed(dh[t][first:last], dzh[t - start][first:last], packed_h, True)
             if a != cells.STEPS:
@@ -118,8 +112,7 @@ def slope_gradient(f: Scalar, df_da: Scalar) -> Any:
                 zz, zn = zs[H : 2 * H], zs[2 * H :]
                 for j in range(H):
                     slope, point = load(a, j), load(zn, j)
-                    term = load(dhs, j) * closed(load(zz, j)) * df_da(point, f(point, slope), slope)
-                    store(total, j, load(total, j) + term)
+                    total[j] += load(dhs, j) * closed(load(zz, j)) * df_da(point, f(point, slope), slope)
         for j in range(H):
             da[j] = total[j]
 

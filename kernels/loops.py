@@ -245,8 +245,7 @@ def parameter_gradient(df_da: Scalar) -> Any:
         for r in range(x.shape[0]):
             dys, xs, ys = dy[r], x[r], y[r]
             for c in range(a.size):
-                term = load(dys, c) * df_da(load(xs, c), load(ys, c), load(a, c))
-                store(total, c, load(total, c) + term)
+                total[c] += load(dys, c) * df_da(load(xs, c), load(ys, c), load(a, c))
         for c in range(a.size):
             da[c] = total[c]
 

@@ -4,15 +4,15 @@ Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummin
 other activation. x (T, N, F), h and c (T + 1, N, H) with the initial states first, Wx (F, 4H), Wh (H, 4H), b (4H,).
 
 gates (T, N, 4H) is what forward keeps for backward besides h and c, 6 numbers for each unit and step: i, f, o as
-kernels/cells.py folds them, and the pre-activation g. Backward computes act(g) and act(c) anew: in long sequences that
-takes less time than fetching them from memory would.
+kernels/cell_loops.py folds them, and the pre-activation g. Backward computes act(g) and act(c) anew: in long sequences
+that takes less time than fetching them from memory would.
 """
 
 import numpy as np
 
 from kernels import cells
 from kernels import lstm_loops as loops
-from kernels.checks import check_dtype, check_input
+from kernels.checks import check_input
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, Layer, State, accept, empty
@@ -31,15 +31,15 @@ def lstm_forward(
 ) -> None:
     """Every h[t + 1], c[t + 1] and gates[t], from the initial states that h[0] and c[0] hold.
 
-    h, c (T + 1, N, H), gates (T, N, 4H), x (T, N, F), Wx (F, 4H), Wh (H, 4H), b (4H,), a (H,); float32 or float64,
-    C-contiguous. Raises TypeError or ValueError, naming the argument, before anything is written.
+    h, c (T + 1, N, H), gates (T, N, 4H), x (T, N, F), Wx (F, 4H), Wh (H, 4H), b (4H,), a (H,), T at least 1; float32 or
+    float64, C-contiguous. Raises TypeError or ValueError, naming the argument, before anything is written.
     """
-    dtype = check_dtype("x", x)
-    cells.check_sequence(dtype, x, h, gates, Wx, Wh, b, 4)
-    parameter = cells.slope_parameter(activation, a, h.shape[2], dtype)
+    dtype, hidden = cells.check_sequence(4, x, h, Wx, Wh, b)
+    check_input("gates", gates, dtype, *x.shape[:2], 4 * hidden)
+    parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b, "a": parameter}
     cells.check_outputs({"h": (h, h), "c": (c, h), "gates": (gates, gates)}, inputs)
-    loops.forward(activation, h, c, gates, x, (Wx, Wh, b), parameter, loops.workspace(x, parameter.size))
+    loops.forward(activation, h, c, gates, x, (Wx, Wh, b), parameter, loops.workspace(x, hidden))
 
 
 def lstm_backward(
@@ -65,19 +65,20 @@ def lstm_backward(
     dc_last (N, H) at c[T].
 
     dh and dc (T + 1, N, H) have the whole gradient at every step, dc also what reaches c[t] by way of h[t], and first
-    that at the initial states, which are independent.
+    that at the initial states, which are independent. The values of b, which is there to be forward's argument, do not
+    matter.
     Raises TypeError or ValueError, naming the argument, before anything is written.
     """
-    dtype = check_dtype("x", x)
-    cells.check_sequence(dtype, x, h, gates, Wx, Wh, b, 4)
+    dtype, hidden = cells.check_sequence(4, x, h, Wx, Wh, b)
     check_input("c", c, dtype, *h.shape)
+    check_input("gates", gates, dtype, *x.shape[:2], 4 * hidden)
     check_input("dy", dy, dtype, *h[1:].shape)
     check_input("dc_last", dc_last, dtype, *h.shape[1:])
-    parameter = cells.slope_parameter(activation, a, h.shape[2], dtype)
+    parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"dy": dy, "dc_last": dc_last, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "c": c, "gates": gates, "a": parameter}
     outputs = {"dx": (dx, x), "dWx": (dWx, Wx), "dWh": (dWh, Wh), "db": (db, b), "dh": (dh, h), "dc": (dc, c)}
     cells.check_outputs(outputs, inputs)
-    gradients, weights, work = (dWx, dWh, db), (Wx, Wh, b), loops.workspace(x, parameter.size)
+    gradients, weights, work = (dWx, dWh, db), (Wx, Wh, b), loops.workspace(x, hidden)
     loops.backward(activation, dx, gradients, dh, dc, dy, dc_last, x, weights, h, c, gates, parameter, work)
 
 
@@ -89,42 +90,37 @@ def lstm(activation: Activation, initializer: Initializer, hidden: int) -> Layer
     saved["c"][0] after init. What later steps, or a loss, send back to the last states is part of dy[T - 1] and, for c,
     saved["dc_last"] (N, hidden), 0 unless it is written: kernels/cells.py walks a sequence in pieces so.
     """
-    cells.check_hidden(hidden)
+    cells.check_layer(activation, initializer, hidden)
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
-        cells.check_shape(shape)
-        steps, rows, fan_in = shape
-        state = cells.gated(activation, initializer, rng, fan_in, hidden, dtype, "ifgo")
-        for name in ("h", "c", "dh", "dc"):
-            state.saved[name] = empty((steps + 1, rows, hidden), dtype)
-            state.saved[name][0] = 0
-        state.saved |= {
-            "y": state.saved["h"][1:],
-            "dx": empty(shape, dtype),
-            "dc_last": np.zeros((rows, hidden), dtype),
-        }
-        state.saved["gates"] = empty((steps, rows, 4 * hidden), dtype)
-        state.workspace |= zip(("Wx", "Wh", "dz"), loops.workspace(state.saved["dx"], hidden), strict=True)
+        state = cells.initial(activation, initializer, rng, shape, hidden, dtype, "ifgo")
+        saved = state.saved
+        saved |= {name: empty(saved["h"].shape, dtype) for name in ("c", "dc")}
+        saved["c"][0] = 0
+        saved |= {"gates": empty((*shape[:2], 4 * hidden), dtype), "dc_last": np.zeros((shape[1], hidden), dtype)}
+        state.workspace |= zip(("Wx", "Wh", "dz"), loops.workspace(saved["dx"], hidden), strict=True)
         return state
 
     def forward(state: State, x: Array) -> Array:
-        params, saved = state.params, state.saved
+        saved = state.saved
         accept(state, "x", x, saved["dx"])
         h, c, gates, a = (saved[name] for name in ("h", "c", "gates", "a"))
-        weights, work = (params["Wx"], params["Wh"], params["b"]), tuple(state.workspace.values())
-        loops.forward(activation, h, c, gates, x, weights, a, work)
+        loops.forward(activation, h, c, gates, x, _weights(state.params), a, tuple(state.workspace.values()))
         return saved["y"]
 
     def backward(state: State, dy: Array) -> Array:
-        params, grads, saved = state.params, state.grads, state.saved
+        saved = state.saved
         accept(state, "dy", dy, saved["y"])
-        weights, gradients = ((arrays["Wx"], arrays["Wh"], arrays["b"]) for arrays in (params, grads))
         dx, dh, dc, dc_last = (saved[name] for name in ("dx", "dh", "dc", "dc_last"))
         x, h, c, gates, a = (saved[name] for name in ("x", "h", "c", "gates", "a"))
-        work = tuple(state.workspace.values())
+        gradients, weights, work = _weights(state.grads), _weights(state.params), tuple(state.workspace.values())
         loops.backward(activation, dx, gradients, dh, dc, dy, dc_last, x, weights, h, c, gates, a, work)
         if activation.learns:
-            loops.slope_gradient(activation.f, activation.df_da)(grads["a"], saved["da"], dh, dc, c, gates, a)
+            loops.slope_gradient(activation.f, activation.df_da)(state.grads["a"], saved["da"], dh, dc, c, gates, a)
         return dx
 
     return Layer(init, forward, backward, f"lstm {hidden} {activation.name}")
+
+
+def _weights(arrays: dict[str, Array]) -> loops.Weights:
+    return arrays["Wx"], arrays["Wh"], arrays["b"]

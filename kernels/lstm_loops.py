@@ -1,17 +1,13 @@
-"""The loops of the LSTM, whose meaning kernels/lstm.py tells; time passes inside of them.
-
-Weights are packed once for all steps. Backward makes the pre-activations' gradients of a block of steps and uses them
-up for those of the weights while they are in the cache. Several threads share the rows N of each step, and the
-columns of the weights' gradients: no sums of several threads have to be added.
-"""
+"""The loops of the LSTM, whose meaning kernels/lstm.py tells; time passes inside of them."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from kernels import cells, tiles
+from kernels import cell_loops as cells
+from kernels import tiles
 from kernels.blas import gemm_packed
-from kernels.cells import folded, gate_slope, opened
+from kernels.cell_loops import Work, folded, gate_slope, opened
 from kernels.elementwise import Activation
 from kernels.intrinsics import load, store
 from kernels.jit import kernel
@@ -20,7 +16,6 @@ from kernels.passes import shared
 
 Scalar = Callable[..., Any]
 Weights = tuple[Array, Array, Array]  # Wx, Wh, b, or their gradients
-Work = tuple[Array, ...]  # packed Wx and Wh, and the pre-activations' gradients of a block
 
 
 @cache
@@ -45,11 +40,11 @@ def _forward(f: Scalar) -> Any:
                     store(zi, j, i)
                     store(zf, j, forget)
                     store(zg, j, g)
-                    store(cs, j, opened(forget) * load(before, j) + opened(i) * f(g, load(slope, j)))
+                    store(cs, j, opened(forget) * before[j] + opened(i) * f(g, load(slope, j)))
                 for j in range(H):
                     o = folded(load(zo, j) + load(bo, j))
                     store(zo, j, o)
-                    store(hs, j, opened(o) * f(load(cs, j), load(slope, j)))
+                    store(hs, j, opened(o) * f(cs[j], load(slope, j)))
         return True
 
     return loop
@@ -75,13 +70,13 @@ def _backward(f: Scalar, df: Scalar) -> Any:
                     for j in range(H):
                         o, alpha, cell = load(zo, j), load(slope, j), load(cs, j)
                         y = f(cell, alpha)
-                        d_state = load(dhs, j) + load(dys, j)
+                        d_state = dhs[j] + load(dys, j)
                         store(dhs, j, d_state)
-                        store(dcs, j, load(dcs, j) + d_state * opened(o) * df(cell, y, alpha))
+                        store(dcs, j, dcs[j] + d_state * opened(o) * df(cell, y, alpha))
                         store(do, j, d_state * y * gate_slope(o))
                     for j in range(H):
                         i, forget, g, alpha = load(zi, j), load(zf, j), load(zg, j), load(slope, j)
-                        candidate, d_cell = f(g, alpha), load(dcs, j)
+                        candidate, d_cell = f(g, alpha), dcs[j]
                         store(d_before, j, d_cell * opened(forget))
                         store(di, j, d_cell * candidate * gate_slope(i))
                         store(d_forget, j, d_cell * load(before, j) * gate_slope(forget))
@@ -112,7 +107,7 @@ def slope_gradient(f: Scalar, df_da: Scalar) -> Any:
                     slope, g, cell = load(a, j), load(zg, j), load(cs, j)
                     by_candidate = load(dcs, j) * opened(load(zi, j)) * df_da(g, f(g, slope), slope)
                     by_output = load(dhs, j) * opened(load(zo, j)) * df_da(cell, f(cell, slope), slope)
-                    store(total, j, load(total, j) + (by_candidate + by_output))
+                    total[j] += by_candidate + by_output
         for j in range(H):
             da[j] = total[j]
 

@@ -21,7 +21,7 @@ from kernels.jit import CACHE_DIR, compile_counts, compile_seconds
 from kernels.layer import residual
 from kernels.loss import mse, softmax_cross_entropy
 from kernels.probe import triad
-from kernels.recurrent import rnn
+from kernels.rnn import rnn
 wrong = []
 for dtype, names in (("f4", ACTIVATIONS), ("f8", ("gelu",))):
     x = np.linspace(-3, 3, 32).astype(dtype)

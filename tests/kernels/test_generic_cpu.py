@@ -17,7 +17,7 @@ TESTS = (
     "test_activations.py::test_float32_keeps_its_promise_over_all_binades",
     "test_reference_activations.py::test_the_float64_kernel_keeps_2_ulps_forward_and_4_backward",
     "test_dense.py::test_dense_is_the_reference",
-    "test_recurrent.py::test_rnn_is_the_reference",
+    "test_rnn.py::test_rnn_is_the_reference",
 )
 RUN = """
 import sys

@@ -8,7 +8,7 @@ from kernels.initializers import INITIALIZERS
 from kernels.layer import chain, copy_weights, empty, parameters, repeat, residual, saved_bytes, set_training
 from kernels.loss import softmax_cross_entropy
 from kernels.optimizers import OPTIMIZERS
-from kernels.recurrent import rnn
+from kernels.rnn import rnn
 
 DOUBLE = np.dtype(np.float64)
 

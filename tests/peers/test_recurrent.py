@@ -5,7 +5,7 @@ import pytest
 
 from kernels.activations import ACTIVATIONS
 from kernels.initializers import INITIALIZERS
-from kernels.recurrent import rnn
+from kernels.rnn import rnn
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: tox -e peers has it")
 F = torch.nn.functional
