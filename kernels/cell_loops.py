@@ -19,11 +19,12 @@ from kernels.jit import kernel, scalar
 from kernels.layer import Array, empty
 from kernels.vecmath import over_growth
 
-Work = tuple[Array, ...]  # packed Wx and Wh, then room for a block of steps
+Work = tuple[Array, ...]  # packed Wx and Wh, then room for blocks of steps
 
 STEPS, WEIGHTS, BOTH = 1.0, 2.0, 3.0  # what a backward loop does
 # Rows (steps times batch) that backward does at a time: the pre-activations' gradients stay in L2 until they are used.
 BLOCK_ROWS = 256
+BLOCKS = 8  # that several threads do between two times that they wait for each other
 SHARED = 2**21  # multiply-adds of a network that is worth a second thread
 
 
@@ -113,14 +114,14 @@ def pack_weights(packed_x, packed_h, Wx, Wh, transpose):
 
 
 def workspace(x: Array, hidden: int, gates: int, scratch: int) -> Work:
-    """Room for Wx (F, gates * H) and Wh, packed, or for both transposed, and so many times for a block of backward."""
+    """Room for Wx (F, gates * H) and Wh, packed, or for both transposed, and so many times for blocks of backward."""
     steps, rows, features = x.shape
     columns = gates * hidden
     packed = (
         max(room_to_pack(fan_in, columns, x.dtype), room_to_pack(columns, fan_in, x.dtype), key=len)
         for fan_in in (features, hidden)
     )
-    shape = min(steps, block_steps(rows)), rows, columns
+    shape = min(steps, BLOCKS * block_steps(rows)), rows, columns
     return *packed, *(empty(shape, x.dtype) for _ in range(scratch))
 
 

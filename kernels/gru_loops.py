@@ -62,12 +62,14 @@ def _backward(f: Scalar, df: Scalar) -> Any:
     def loop(dx, dWx, dWh, db, dbh, dh, dzx, dzh, dy, x, packed_x, packed_h, h, gates, q, slope, a, part, parts):
         T, N, H = q.shape
         first, last = cells.share(N, tiles.ROWS, part, parts)
-        for end in range(T, 0, -dzx.shape[0]):
-            start = max(0, end - dzx.shape[0])
+        block = min(cells.block_steps(N), dzx.shape[0])
+        for end in range(T, 0, -block):
+            start = max(0, end - block)
+            base = start if a == cells.BOTH else 0  # of both: used up, a block makes room for the next one
             for t in range(end - 1, start - 1 if a != cells.WEIGHTS else end - 1, -1):
                 for n in range(first, last):
                     zs, qs, dhs, dys = gates[t, n], q[t, n], dh[t + 1, n], dy[t, n]
-                    before, d_before, dxs, dps = h[t, n], dh[t, n], dzx[t - start, n], dzh[t - start, n]
+                    before, d_before, dxs, dps = h[t, n], dh[t, n], dzx[t - base, n], dzh[t - base, n]
                     zr, zz, zn = zs[:H], zs[H : 2 * H], zs[2 * H :]
                     xr, xz, xn = dxs[:H], dxs[H : 2 * H], dxs[2 * H :]
                     hr, hz, hn = dps[:H], dps[H : 2 * H], dps[2 * H :]
@@ -86,9 +88,9 @@ def _backward(f: Scalar, df: Scalar) -> Any:
                         store(xr, j, dr)
                         store(hr, j, dr)
                         store(hn, j, d_point * opened(r))
-                gemm_packed(dh[t][first:last], dzh[t - start][first:last], packed_h, True)
+                gemm_packed(dh[t][first:last], dzh[t - base][first:last], packed_h, True)
             if a != cells.STEPS:
-                by_x, by_h = dzx[: end - start], dzh[: end - start]
+                by_x, by_h = dzx[start - base : end - base], dzh[start - base : end - base]
                 cells.input_gradients(dx[start:end], dWx, db, by_x, x[start:end], packed_x, part, parts)
                 cells.state_gradients(dWh, by_h, h[start:end], part, parts)
                 left, right = cells.share(H, 1, part, parts)

@@ -58,11 +58,13 @@ def _backward(f: Scalar, df: Scalar) -> Any:
     def loop(dx, dWx, dWh, db, dh, dc, dz, dy, x, packed_x, packed_h, h, c, gates, slope, a, part, parts):
         T, N, H = x.shape[0], x.shape[1], slope.size
         first, last = cells.share(N, tiles.ROWS, part, parts)
-        for end in range(T, 0, -dz.shape[0]):
-            start = max(0, end - dz.shape[0])
+        block = min(cells.block_steps(N), dz.shape[0])
+        for end in range(T, 0, -block):
+            start = max(0, end - block)
+            base = start if a == cells.BOTH else 0  # of dz: used up, a block makes room for the next
             for t in range(end - 1, start - 1 if a != cells.WEIGHTS else end - 1, -1):
                 for n in range(first, last):
-                    zs, ds = gates[t, n], dz[t - start, n]
+                    zs, ds = gates[t, n], dz[t - base, n]
                     zi, zf, zg, zo = zs[:H], zs[H : 2 * H], zs[2 * H : 3 * H], zs[3 * H :]
                     di, d_forget, dg, do = ds[:H], ds[H : 2 * H], ds[2 * H : 3 * H], ds[3 * H :]
                     cs, dcs, dhs, dys = c[t + 1, n], dc[t + 1, n], dh[t + 1, n], dy[t, n]
@@ -81,9 +83,9 @@ def _backward(f: Scalar, df: Scalar) -> Any:
                         store(di, j, d_cell * candidate * gate_slope(i))
                         store(d_forget, j, d_cell * load(before, j) * gate_slope(forget))
                         store(dg, j, d_cell * opened(i) * df(g, candidate, alpha))
-                gemm_packed(dh[t][first:last], dz[t - start][first:last], packed_h, False)
+                gemm_packed(dh[t][first:last], dz[t - base][first:last], packed_h, False)
             if a != cells.STEPS:
-                dzs = dz[: end - start]
+                dzs = dz[start - base : end - base]
                 cells.input_gradients(dx[start:end], dWx, db, dzs, x[start:end], packed_x, part, parts)
                 cells.state_gradients(dWh, dzs, h[start:end], part, parts)
         return True

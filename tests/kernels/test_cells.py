@@ -185,6 +185,7 @@ def test_a_long_sequence_is_the_same_in_blocks(gated, close, dtype, monkeypatch)
 def test_two_threads_are_one(cell, close, dtype, monkeypatch, shape):
     one = results(cell[0], dtype, shape, 33)
     monkeypatch.setattr(cell_loops, "SHARED", 0)
+    monkeypatch.setattr(cell_loops, "BLOCK_ROWS", 21)
     set_threads(2)
     try:
         two = results(cell[0], dtype, shape, 33)
