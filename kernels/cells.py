@@ -103,7 +103,7 @@ def initial(
 
     Wx, Wh, b = weights(fan_in), weights(hidden), initializer.bias(rng, fan_in, count * hidden, dtype, hidden)
     if gates and initializer.gates is not None:
-        initializer.gates(rng, dict(zip(gates, np.split(b, count), strict=True)))
+        initializer.gates(rng, dict(zip(gates, np.split(b, count), strict=True)), steps)
     more = {"bh": initializer.bias(rng, fan_in, hidden, dtype, hidden)} if apart else {}
     a = slope_parameter(activation, None, hidden, dtype)
     state = trainable(Wx=Wx, Wh=Wh, b=b, **more, **({"a": a} if activation.learns else {}))

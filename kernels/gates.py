@@ -10,23 +10,19 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-LONGEST = 100  # time steps that chrono reckons with: the default length of `gradfade attenuate time`
 
-
-def forget_one(rng: np.random.Generator, biases: dict[str, Array]) -> None:
+def forget_one(rng: np.random.Generator, biases: dict[str, Array], steps: int) -> None:
     """Bias 1 of the gate that keeps the old state, f or z (Gers et al. 2000; Jozefowicz et al. 2015, section 2.2)."""
     _keeping(biases)[...] = 1.0
 
 
-def chrono(rng: np.random.Generator, biases: dict[str, Array], *, longest: int = LONGEST) -> None:
-    """Bias ln U[1, longest - 1] of f, minus that of i; of z alone in a GRU (Tallec & Ollivier 2018, eq. 16).
+def chrono(rng: np.random.Generator, biases: dict[str, Array], steps: int) -> None:
+    """Bias ln U[1, T - 1] of f, minus that of i; of z alone in a GRU (Tallec & Ollivier 2018, eq. 16).
 
-    So units last from 2 to longest steps. Raises ValueError unless longest is at least 2.
+    T is the number of steps, or 2 if there are fewer: units last from 2 to T steps.
     """
-    if longest < 2:
-        raise ValueError(f"longest must be at least 2 steps, got {longest}")
     keeping = _keeping(biases)
-    keeping[...] = np.log(1.0 + (longest - 2) * rng.random(keeping.size, np.float32).astype(np.float64))
+    keeping[...] = np.log(1.0 + max(steps - 2, 0) * rng.random(keeping.size, np.float32).astype(np.float64))
     if "i" in biases:
         np.negative(keeping, out=biases["i"])
 

@@ -7,7 +7,7 @@ networks of the same weights, up to rounding.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,9 @@ class Initializer:
     of mean 0 that are (nearly) independent. linear_variance: the mean square in layers without an
     activation, where variance makes up for what one takes away. Where hidden_fan, the hidden size stands for the fan-in
     of every weight and bias of a recurrent layer. A bias has variance bias_variance(fan_in), uniform.
-    gates(rng, biases) sets biases of a gated cell, after they were drawn; biases has a view for each gate: i, f, g and
-    o of an LSTM, r, z and n of a GRU. solve(activation): the sw2 of mean-field theory, where it depends on the
-    activation; such a row draws nothing until it is asked for the row of(activation).
+    gates(rng, biases, steps) sets biases of a gated cell for sequences of so many steps, after they were drawn; biases
+    has a view for each gate: i, f, g and o of an LSTM, r, z and n of a GRU. solve(activation): the sw2 of mean-field
+    theory, where it depends on the activation; such a row draws nothing until it is asked for the row of(activation).
     Methods raise ValueError unless fan_in is at least 1.
     """
 
@@ -44,7 +44,7 @@ class Initializer:
     bias_variance: Callable[[int], float] = lambda fan_in: 0.0
     independent: bool = True
     hidden_fan: bool = False
-    gates: Callable[[Generator, dict[str, Array]], None] | None = None
+    gates: Callable[[Generator, dict[str, Array], int], None] | None = None
     solve: Callable[[Activation], float] | None = None
 
     def of(self, activation: Activation) -> "Initializer":
@@ -133,13 +133,6 @@ CHRONO = "Tallec & Ollivier 2018, Can recurrent neural networks warp time?, sect
 FORGET = "Gers et al. 2000, Learning to forget; Jozefowicz et al. 2015, An empirical exploration, section 2.2"
 
 
-def chrono(longest: int = gates.LONGEST) -> Initializer:
-    """xavier_uniform with the gate biases of gates.chrono, for dependencies of up to longest steps."""
-    return Initializer(
-        name="chrono", unit=_uniform, variance=_xavier, gates=partial(gates.chrono, longest=longest), paper=CHRONO
-    )
-
-
 def _xavier(fan_in: int, fan_out: int) -> float:
     return 2.0 / (fan_in + fan_out)
 
@@ -182,7 +175,7 @@ _ROWS = (
         name="critical", unit=_normal, variance=_unsolved, linear_variance=_lecun, solve=_critical, paper=SCHOENHOLZ
     ),
     Initializer(name="forget_one", unit=_uniform, variance=_xavier, gates=gates.forget_one, paper=FORGET),
-    chrono(),
+    Initializer(name="chrono", unit=_uniform, variance=_xavier, gates=gates.chrono, paper=CHRONO),
 )
 
 INITIALIZERS = {row.name: row for row in _ROWS}

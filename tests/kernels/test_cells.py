@@ -72,7 +72,8 @@ def test_framework_default_scales_every_weight_by_the_hidden_size(rng, cell):
 def test_the_initializer_may_write_the_biases_of_gates(rng, gated):
     make, gates = gated
 
-    def number(rng, biases):
+    def number(rng, biases, steps):
+        assert steps == 2
         assert list(biases) == list(gates)
         for i, bias in enumerate(biases.values()):
             bias[:] += i + 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kernels.activations import ACTIVATIONS
-from kernels.initializers import INITIALIZERS, chrono
+from kernels.initializers import INITIALIZERS
 
 SHAPES = [(300, 200), (200, 300)]
 ROWS = {name: row.of(ACTIVATIONS["relu"]) for name, row in INITIALIZERS.items()}
@@ -144,29 +144,23 @@ def biases(gates, hidden, dtype):
 def test_forget_one(rng, dtype):
     lstm, gru = biases("ifgo", 5, dtype), biases("rzn", 5, dtype)
     for gates in (lstm, gru):
-        INITIALIZERS["forget_one"].gates(rng, gates)
+        INITIALIZERS["forget_one"].gates(rng, gates, 9)
     assert {name: set(values) for name, values in lstm.items()} == {"i": {0}, "f": {1}, "g": {0}, "o": {0}}
     assert {name: set(values) for name, values in gru.items()} == {"r": {0}, "z": {1}, "n": {0}}
 
 
-@pytest.mark.parametrize("longest", [2, 50])
-def test_chrono_spreads_lifetimes_evenly(rng, dtype, longest):
-    """1 + e^b is the life of a unit: uniform from 2 to longest. 4000 units of mean m and range r: 4 errors."""
+@pytest.mark.parametrize(("steps", "longest"), [(1, 2), (2, 2), (50, 50)])
+def test_chrono_spreads_lifetimes_evenly(rng, dtype, steps, longest):
+    """1 + e^b is the life of a unit: uniform from 2 to the number of steps. 4 errors of the mean of 4000 units."""
     lstm, gru = biases("ifgo", 4000, dtype), biases("rzn", 4000, dtype)
-    rule = chrono(longest)
-    rule.gates(rng, lstm)
-    rule.gates(rng, gru)
+    for gates in (lstm, gru):
+        INITIALIZERS["chrono"].gates(rng, gates, steps)
     np.testing.assert_array_equal(lstm["i"], -lstm["f"])
     for keeping in (lstm["f"], gru["z"]):
         lives = 1 + np.exp(keeping.astype(np.float64))
         assert 2 * (1 - 1e-6) <= lives.min() <= lives.max() <= longest * (1 + 1e-6)
         assert lives.mean() == pytest.approx((2 + longest) / 2, abs=4 * (longest - 2) / math.sqrt(12 * 4000) + 1e-6)
     assert not any(values.any() for values in (lstm["g"], lstm["o"], gru["r"], gru["n"]))
-
-
-def test_chrono_is_for_two_steps_at_least(rng):
-    with pytest.raises(ValueError, match="longest must be at least 2 steps, got 1"):
-        chrono(1).gates(rng, biases("ifgo", 3, np.float32))
 
 
 def test_only_gated_rows_set_gates():
