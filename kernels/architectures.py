@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from kernels.activate import activate
 from kernels.activations import ACTIVATIONS
 from kernels.batch_norm import batch_norm
+from kernels.checks import check_size
 from kernels.dense import dense_activation
 from kernels.elementwise import Activation
 from kernels.gru import gru
@@ -19,34 +19,56 @@ from kernels.rnn import rnn
 from kernels.transformer import post_norm_block, pre_norm_block
 
 HEADS = 4  # of a Transformer, or as many of them as divide its width
+DEPTH, TIME, BOTH = frozenset({"depth"}), frozenset({"time"}), frozenset({"depth", "time"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """One architecture. Its gradient is followed across depth or across time, and make says how it is made.
+    """One architecture, and the kinds of what its gradient can be followed across: depth, time or both.
 
-    depth: make(activation, initializer, width, depth), over x (N, width), or (tokens, N, width) where tokens; its
-    children are the positions.
-    time: make(activation, initializer, hidden), over x (T, N, F); saved["dh"] has the positions.
+    depth: make(activation, initializer, width, depth); x is (N, width), and the children are the positions.
+    time: make(activation, initializer, hidden), a cell; x is (T, N, F), and saved["dh"] has the positions.
+    both: make(activation, initializer, width, depth, causal=False); x is (T, N, width), the children are the positions
+    across depth, and the steps of their saved["dx"] those across time.
     gated: whether there are gates for an initialiser to set. least_batch: the smallest N it can be trained with.
     """
 
     name: str
-    kind: Literal["depth", "time"]
     make: Callable[..., Layer]
     paper: str
-    tokens: bool = False
+    kinds: frozenset[str] = DEPTH
     gated: bool = False
     least_batch: int = 1
 
-    def build(self, activation: Activation, initializer: Initializer, *sizes: int) -> Layer:
-        """make(activation, initializer, *sizes), the initialiser solved for the activation.
+    def build(
+        self,
+        activation: Activation,
+        initializer: Initializer,
+        width: int,
+        depth: int | None = None,
+        *,
+        causal: bool = False,
+    ) -> Layer:
+        """The layer, of so many units and, unless it is a cell, so many layers or blocks.
 
-        Raises ValueError, saying why, where the three make no sense together or a size is less than 1.
+        The initialiser is solved for the activation. causal: no step looks at later ones, as is so in cells anyway.
+        Raises TypeError or ValueError, naming the argument, where a size is missing, too many or less than 1, and
+        ValueError, saying why, where architecture, activation and initialiser make no sense together.
         """
         if initializer.gates is not None and not self.gated:
             raise ValueError(f"{initializer.name} sets the biases of gates, and {self.name} has none")
-        return self.make(activation, initializer.of(activation), *sizes)
+        if causal and "time" not in self.kinds:
+            raise ValueError(f"causal is for sequences, and {self.name} has no time steps")
+        check_size("width", width)
+        if "depth" not in self.kinds:
+            if depth is not None:
+                raise ValueError(f"depth is for layers one after another, and {self.name} is a cell, got {depth}")
+            return self.make(activation, initializer.of(activation), width)
+        if depth is None:
+            raise ValueError(f"{self.name} needs a depth, the number of its layers or blocks")
+        check_size("depth", depth)
+        masked = {"causal": True} if causal else {}
+        return self.make(activation, initializer.of(activation), width, depth, **masked)
 
 
 def linear(initializer: Initializer, width: int) -> Layer:
@@ -67,7 +89,7 @@ def skipping(activation: Activation, initializer: Initializer, width: int, depth
 
 def scaled(activation: Activation, initializer: Initializer, width: int, depth: int) -> Layer:
     """depth blocks x + (f(x W1 + b1) W2 + b2) / sqrt(depth): the variance of their sum is that of one block."""
-    return skipping(activation, initializer, width, depth, max(depth, 1) ** -0.5)
+    return skipping(activation, initializer, width, depth, depth**-0.5)
 
 
 def normalised(norm: Callable[[], Layer]) -> Callable[..., Layer]:
@@ -80,65 +102,58 @@ def normalised(norm: Callable[[], Layer]) -> Callable[..., Layer]:
 
 
 def transformer(block: Callable[..., Layer]) -> Callable[..., Layer]:
-    """depth blocks of self-attention and a feed-forward network, without a mask and without positions."""
+    """depth blocks of self-attention and a feed-forward network, without positions; causal: with a mask."""
 
-    def make(activation: Activation, initializer: Initializer, width: int, depth: int) -> Layer:
-        return repeat(block(activation, initializer, width, math.gcd(HEADS, width)), depth)
+    def make(activation: Activation, initializer: Initializer, width: int, depth: int, causal: bool = False) -> Layer:
+        return repeat(block(activation, initializer, width, math.gcd(HEADS, width), causal), depth)
 
     return make
 
 
 _ROWS = (
-    Architecture(name="plain", kind="depth", make=plain, paper="Rosenblatt 1962; Rumelhart et al. 1986"),
+    Architecture(name="plain", make=plain, paper="Rosenblatt 1962; Rumelhart et al. 1986"),
     Architecture(
         name="residual",
-        kind="depth",
         make=skipping,
         paper="He et al. 2016, Identity mappings in deep residual networks, eq. 3",
     ),
     Architecture(
         name="residual_scaled",
-        kind="depth",
         make=scaled,
         paper="Hayou et al. 2021, Stable ResNet, section 3; Tarnowski et al. 2019, Dynamical isometry, section 3",
     ),
     Architecture(
         name="batchnorm",
-        kind="depth",
         make=normalised(batch_norm),
         least_batch=2,
         paper="Ioffe & Szegedy 2015, Batch normalization, algorithm 1",
     ),
-    Architecture(
-        name="layernorm", kind="depth", make=normalised(layer_norm), paper="Ba et al. 2016, Layer normalization, eq. 4"
-    ),
-    Architecture(name="rnn", kind="time", make=rnn, paper="Elman 1990, Finding structure in time"),
+    Architecture(name="layernorm", make=normalised(layer_norm), paper="Ba et al. 2016, Layer normalization, eq. 4"),
+    Architecture(name="rnn", kinds=TIME, make=rnn, paper="Elman 1990, Finding structure in time"),
     Architecture(
         name="lstm",
-        kind="time",
+        kinds=TIME,
         make=lstm,
         gated=True,
         paper="Hochreiter & Schmidhuber 1997, Long short-term memory; Gers et al. 2000, Learning to forget",
     ),
     Architecture(
         name="gru",
-        kind="time",
+        kinds=TIME,
         make=gru,
         gated=True,
         paper="Cho et al. 2014, Learning phrase representations; the reset after the product, as in cuDNN",
     ),
     Architecture(
         name="transformer_post",
-        kind="depth",
         make=transformer(post_norm_block),
-        tokens=True,
+        kinds=BOTH,
         paper="Vaswani et al. 2017, Attention is all you need, section 3.1",
     ),
     Architecture(
         name="transformer_pre",
-        kind="depth",
         make=transformer(pre_norm_block),
-        tokens=True,
+        kinds=BOTH,
         paper="Xiong et al. 2020, On layer normalization in the Transformer architecture, figure 1",
     ),
 )

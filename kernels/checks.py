@@ -1,5 +1,6 @@
 """What every public entry point checks before compiled code runs: Numba does not check bounds."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ def alike(y: Any, x: Any) -> bool:
         and y.flags.carray
         and x.flags.carray
     )
+
+
+def check_size(name: str, size: Any) -> None:
+    """TypeError unless size is a whole number; ValueError unless it is at least 1."""
+    if isinstance(size, bool) or not isinstance(size, Integral):
+        raise TypeError(f"{name} must be a whole number, got {size!r}")
+    if size < 1:
+        raise ValueError(f"{name} must be at least 1, got {size}")
 
 
 def check_dtype(name: str, array: Any) -> np.dtype[Any]:

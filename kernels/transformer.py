@@ -17,20 +17,25 @@ def feed_forward(activation: Activation, initializer: Initializer, width: int) -
     return chain(hidden, dense_activation(ACTIVATIONS["identity"], initializer.linear(), width))
 
 
-def post_norm_block(activation: Activation, initializer: Initializer, width: int, heads: int) -> Layer:
+def post_norm_block(
+    activation: Activation, initializer: Initializer, width: int, heads: int, causal: bool = False
+) -> Layer:
     """y = LN(x + A(x)), LN(y + F(y)) over (T, N, width): Vaswani et al. 2017, Attention Is All You Need, section 3.1.
 
-    children: x + A(x), its LayerNorm, y + F(y), its LayerNorm. ValueError unless heads divide the width.
+    children: x + A(x), its LayerNorm, y + F(y), its LayerNorm. causal: no step looks at later ones. ValueError unless
+    heads divide the width.
     """
-    attend, feed = attention(initializer.linear(), heads), feed_forward(activation, initializer, width)
+    attend, feed = attention(initializer.linear(), heads, causal), feed_forward(activation, initializer, width)
     return chain(residual(attend), layer_norm(), residual(feed), layer_norm())
 
 
-def pre_norm_block(activation: Activation, initializer: Initializer, width: int, heads: int) -> Layer:
+def pre_norm_block(
+    activation: Activation, initializer: Initializer, width: int, heads: int, causal: bool = False
+) -> Layer:
     """y = x + A(LN(x)), y + F(LN(y)) over (T, N, width): Xiong et al. 2020, On Layer Normalization, section 3.
 
-    children: the two residual branches, each of them a LayerNorm and what follows it. ValueError unless heads divide
-    the width.
+    children: the two residual branches, each of them a LayerNorm and what follows it. causal: no step looks at later
+    ones. ValueError unless heads divide the width.
     """
-    attend, feed = attention(initializer.linear(), heads), feed_forward(activation, initializer, width)
+    attend, feed = attention(initializer.linear(), heads, causal), feed_forward(activation, initializer, width)
     return chain(residual(chain(layer_norm(), attend)), residual(chain(layer_norm(), feed)))

@@ -117,7 +117,7 @@ def checked_names(
     kind: str, architectures: Iterable[str], activations: Iterable[str], initializers: Iterable[str]
 ) -> list[list[str]]:
     """The names, aliases resolved and each once, of rows that exist; UserError otherwise."""
-    table = {name: row for name, row in ARCHITECTURES.items() if row.kind == kind}
+    table = {name: row for name, row in ARCHITECTURES.items() if kind in row.kinds}
     return [
         [row.name for row in known(table, f"architecture across {kind}", architectures)],
         [row.name for row in known(ACTIVATIONS, "activation", activations)],

@@ -23,7 +23,7 @@ from suites.measure import Work
 from suites.sizes import LOGITS, ROWS, first
 
 NORMS = {"layer_norm": layer_norm, "rms_norm": rms_norm, "batch_norm": batch_norm}
-DEEP = [row.name for row in ARCHITECTURES.values() if row.kind == "depth"]
+DEEP = [row.name for row in ARCHITECTURES.values() if "depth" in row.kinds]
 DEPTH, WIDTH, BATCH, STEPS = 10, 128, 128, 64
 
 
@@ -111,7 +111,7 @@ def test_loss(timed, seed, loss, size, dtype):
 def test_architecture(timed, seed, architecture, activation, direction, dtype):
     row = ARCHITECTURES[architecture]
     network = row.build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], WIDTH, DEPTH)
-    shape = (STEPS, BATCH // STEPS, WIDTH) if row.tokens else (BATCH, WIDTH)
+    shape = (STEPS, BATCH // STEPS, WIDTH) if "time" in row.kinds else (BATCH, WIDTH)
     passed = layers.prepared(network, shape, dtype, seed)
     layers.time(timed, passed, direction, DEPTH, op=architecture, activation=activation, size=f"{DEPTH}x{WIDTH}")
 

@@ -77,7 +77,7 @@ def cells(
             architecture=architecture,
             activation=activation,
             initializer=initializer,
-            tokens=tokens if ARCHITECTURES[architecture].tokens else None,
+            tokens=tokens if "time" in ARCHITECTURES[architecture].kinds else None,
             dtype=dtype,
             **numbers,
         )

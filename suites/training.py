@@ -108,13 +108,13 @@ def network(activation: Activation, initializer: Initializer, classes: int, arch
     """
     rule = initializer.of(activation)
     row = ARCHITECTURES["plain" if architecture == MLP else architecture]
-    body = row.build(activation, initializer, *([WIDTH] if row.kind == "time" else [WIDTH, DEPTH]))
+    body = row.build(activation, initializer, WIDTH, DEPTH if "depth" in row.kinds else None)
     head = linear(rule, classes)
     if architecture == MLP:
         return chain(*body.layers, head)
-    if row.kind == "time":
+    if "depth" not in row.kinds:
         return chain(as_sequence(STEPS), body, last_step(), head)
-    if row.tokens:
+    if "time" in row.kinds:
         return chain(as_sequence(STEPS), linear(rule, WIDTH), body, last_step(), head)
     return chain(linear(rule, WIDTH), body, head)
 
@@ -124,8 +124,8 @@ def _size(architecture: str) -> dict[str, int]:
     if architecture == MLP:
         return {"depth": DEPTH + 1}
     row = ARCHITECTURES[architecture]
-    depth = {"depth": DEPTH} if row.kind == "depth" else {}
-    return depth | ({"length": STEPS} if row.tokens or row.kind == "time" else {})
+    depth = {"depth": DEPTH} if "depth" in row.kinds else {}
+    return depth | ({"length": STEPS} if "time" in row.kinds else {})
 
 
 def measure(cell: TrainingCell) -> pd.DataFrame:

@@ -12,16 +12,18 @@ from kernels.loss import softmax_cross_entropy
 
 XAVIER = INITIALIZERS["xavier_normal"]
 DOUBLE = np.dtype(np.float64)
-DEPTH, TIME = ([name for name, row in ARCHITECTURES.items() if row.kind == kind] for kind in ("depth", "time"))
+DEPTH = [name for name, row in ARCHITECTURES.items() if "depth" in row.kinds]
+CELLS = [name for name in ARCHITECTURES if name not in DEPTH]
+SEQUENCES = [name for name, row in ARCHITECTURES.items() if "time" in row.kinds]
 
 
-def built(name, activation="tanh", initializer=XAVIER, width=8, depth=3):
+def built(name, activation="tanh", initializer=XAVIER, width=8, depth=3, causal=False):
     """The layer of an architecture and a shape for it."""
     row = ARCHITECTURES[name]
-    if row.kind == "time":
-        return row.build(ACTIVATIONS[activation], initializer, width), (6, 5, 3)
-    layer = row.build(ACTIVATIONS[activation], initializer, width, depth)
-    return layer, (4, 5, width) if row.tokens else (5, width)
+    if name in CELLS:
+        return row.build(ACTIVATIONS[activation], initializer, width, causal=causal), (6, 5, 3)
+    layer = row.build(ACTIVATIONS[activation], initializer, width, depth, causal=causal)
+    return layer, (4, 5, width) if name in SEQUENCES else (5, width)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -41,7 +43,7 @@ def test_depth_has_a_gradient_at_every_position(rng, name, activation):
 
 @pytest.mark.parametrize(
     ("name", "activation"),
-    [(name, activation) for name in TIME for activation in (ACTIVATIONS if name == "rnn" else ("tanh", "prelu"))],
+    [(name, activation) for name in CELLS for activation in (ACTIVATIONS if name == "rnn" else ("tanh", "prelu"))],
 )
 def test_time_has_a_gradient_at_every_step(rng, name, activation):
     layer, shape = built(name, activation)
@@ -139,6 +141,35 @@ def test_gates_are_set_where_there_are_gates(rng, name, initializer):
     assert not b[2:].any()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 40])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_chrono_remembers_as_long_as_the_sequence_is(rng, name, steps):
+    layer = ARCHITECTURES[name].build(ACTIVATIONS["tanh"], INITIALIZERS["chrono"], 500)
+    lives = 1 + np.exp(layer.init(rng, (steps, 2, 3), DOUBLE).params["b"].reshape(-1, 500)[1])
+    assert 2 <= lives.min() <= lives.max() <= max(2, steps)
+    assert lives.max() >= 0.97 * steps
+
+
+@pytest.mark.parametrize("name", [name for name in SEQUENCES if name not in CELLS])
+def test_a_causal_transformer_never_sees_later_steps(rng, dtype, name):
+    """The gradient of the last step alone reaches every step, that of the second only the first two."""
+    layer, shape = built(name, depth=3, causal=True)
+    state, x, dy = layer.init(rng, shape, dtype), rng.standard_normal(shape).astype(dtype), np.zeros(shape, dtype)
+    y, dy[1] = layer.forward(state, x).copy(), rng.standard_normal(shape[1:])
+    assert [bool(step.any()) for step in layer.backward(state, dy)] == [True, True, False, False]
+    x[2:] = rng.standard_normal(x[2:].shape)
+    np.testing.assert_array_equal(layer.forward(state, x)[:2], y[:2])
+    assert (layer.forward(state, x)[2:] != y[2:]).all()
+    dy[1], dy[-1] = 0, 1
+    dy[-1, :, 0] = 3  # LayerNorm has no gradient for what is the same in all units
+    assert all(step.any() for step in layer.backward(state, dy))
+    open_layer, _ = built(name, depth=3)
+    open_state = open_layer.init(rng, shape, dtype)
+    dy[-1], dy[1] = 0, rng.standard_normal(shape[1:])
+    open_layer.forward(open_state, x)
+    assert all(step.any() for step in open_layer.backward(open_state, dy))
+
+
 def test_critical_is_solved_in_the_row(rng):
     layer, shape = built("plain", "erf", INITIALIZERS["critical"], width=200, depth=1)
     W = layer.init(rng, shape, DOUBLE).children[0].params["W"]
@@ -156,10 +187,29 @@ def test_transformers_have_as_many_heads_as_divide_the_width(rng, width, heads):
     assert probabilities.shape[1] == heads
 
 
-@pytest.mark.parametrize("name", DEPTH)
-def test_a_network_without_layers_is_refused(name):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        built(name, depth=0)
+def test_sizes_are_checked_by_name():
+    for name in DEPTH:
+        with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+            built(name, depth=0)
+        with pytest.raises(ValueError, match=f"{name} needs a depth, the number of its layers or blocks"):
+            built(name, depth=None)
+    for name in ARCHITECTURES:
+        with pytest.raises(ValueError, match="width must be at least 1, got -2"):
+            built(name, width=-2)
+        with pytest.raises(TypeError, match=r"width must be a whole number, got 8\.0"):
+            built(name, width=8.0)
+    for name in CELLS:
+        with pytest.raises(ValueError, match=f"depth is for layers one after another, and {name} is a cell, got 2"):
+            ARCHITECTURES[name].build(ACTIVATIONS["tanh"], XAVIER, 8, 2)
+
+
+def test_causal_is_for_sequences():
+    for name in ARCHITECTURES:
+        if name in SEQUENCES:
+            assert built(name, causal=True)
+        else:
+            with pytest.raises(ValueError, match=f"causal is for sequences, and {name} has no time steps"):
+                built(name, causal=True)
 
 
 def test_rows_are_found_by_their_own_names():

@@ -125,9 +125,11 @@ def assert_close(name, result, expected, relative, scale=None):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_outputs_and_all_gradients(name, rows, steps, kind, relative):
     rng, row = np.random.default_rng(3), ARCHITECTURES[name]
-    layer = row.build(ACTIVATIONS["gelu"], INITIALIZERS["framework_default"], 20, *[DEPTH] * (row.kind == "depth"))
-    width = 20 if row.kind == "depth" else 6
-    shape = (steps, rows, width) if row.tokens or row.kind == "time" else (rows, width)
+    layer = row.build(
+        ACTIVATIONS["gelu"], INITIALIZERS["framework_default"], 20, DEPTH if "depth" in row.kinds else None
+    )
+    width = 20 if "depth" in row.kinds else 6
+    shape = (steps, rows, width) if "time" in row.kinds else (rows, width)
     state = layer.init(rng, shape, np.dtype(kind))
     for _, p, _ in parameters(state):  # gains and shifts too
         p += 0.1 * rng.standard_normal(p.shape).astype(kind)
@@ -154,7 +156,7 @@ def test_fifty_training_steps_follow_pytorch(name):
     walked, tensors = list(parameters(state)), twins(state)
     step = OPTIMIZERS["adam"].make([p for _, p, _ in walked], [g for _, _, g in walked], 1e-3)
     peer = torch.optim.Adam(tensors.values(), lr=1e-3)
-    sequence, embedded = row.tokens or row.kind == "time", row.kind == "depth"
+    sequence, embedded = "time" in row.kinds, "depth" in row.kinds
     first = int(sequence)
     place = first + int(embedded)
     head = place + 1 + int(sequence)

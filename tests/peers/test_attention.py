@@ -117,12 +117,13 @@ PATHS = {
 @every_kind
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
 @pytest.mark.parametrize("norm", PATHS)
+@masked_or_not
 @pytest.mark.parametrize(("T", "N", "width", "heads"), [(1, 2, 8, 2), (7, 3, 15, 5), (33, 1, 12, 1), (16, 4, 128, 4)])
-def test_a_block_is_an_encoder_layer(T, N, width, heads, norm, activation, kind):
+def test_a_block_is_an_encoder_layer(T, N, width, heads, causal, norm, activation, kind):
     rng = np.random.default_rng(8)
     paths = PATHS[norm]
     make = post_norm_block if norm == "post" else pre_norm_block
-    layer = make(ACTIVATIONS[activation], DEFAULT, width, heads)
+    layer = make(ACTIVATIONS[activation], DEFAULT, width, heads, causal)
     state = layer.init(rng, (T, N, width), np.dtype(kind))
     shake(rng, state)
     params = {path: parameter for path, parameter, _ in parameters(state)}
@@ -140,7 +141,8 @@ def test_a_block_is_an_encoder_layer(T, N, width, heads, norm, activation, kind)
             getattr(peer, name).bias[:] = torch.tensor(params[paths[name] + "beta"])
     x, dy = rng.standard_normal((2, T, N, width)).astype(kind)
     twin = leaf(x)
-    expected = peer(twin)
+    mask = torch.nn.Transformer.generate_square_subsequent_mask(T, dtype=twin.dtype) if causal else None
+    expected = peer(twin, src_mask=mask, is_causal=causal)
     expected.backward(torch.tensor(dy))
     y, dx = layer.forward(state, x), layer.backward(state, dy)
     assert_close("y", y, expected, RELATIVE[kind])

@@ -9,7 +9,7 @@ from kernels.architectures import ARCHITECTURES
 from suites import attenuation, depth, summary
 from suites.attenuation import streams
 
-BLOCKS = [name for name, row in ARCHITECTURES.items() if row.kind == "depth" and name != "plain"]
+BLOCKS = [name for name, row in ARCHITECTURES.items() if "depth" in row.kinds and name != "plain"]
 SMALL = {"depth": 6, "width": 12, "batch": 5, "seeds": 2}
 
 
