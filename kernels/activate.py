@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.checks import check_row
 from kernels.elementwise import Activation
 from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
 
@@ -11,8 +12,9 @@ from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
 def activate(activation: Activation) -> Layer:
     """y = f(x) over x (..., F), every element by itself. PReLU learns its slope, one a per feature.
 
-    params a, where it is learned; saved z (the input itself), y and dx. init raises ValueError for a shape ().
+    params a, where it is learned; saved x, z (both the input itself), y and dx. init raises ValueError for a shape ().
     """
+    check_row("activation", activation, Activation)
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
         if not shape:
@@ -22,9 +24,11 @@ def activate(activation: Activation) -> Layer:
         return state
 
     def forward(state: State, x: Array) -> Array:
-        accept(state, "z", x, state.saved["y"])
-        activation.forward(state.saved["y"], x, state.params.get("a"))
-        return state.saved["y"]
+        saved = state.saved
+        accept(state, "x", x, saved["y"])
+        saved["z"] = x
+        activation.forward(saved["y"], x, state.params.get("a"))
+        return saved["y"]
 
     def backward(state: State, dy: Array) -> Array:
         saved: dict[str, Any] = state.saved

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kernels.activate import activate
 from kernels.activations import ACTIVATIONS
 from kernels.batch_norm import batch_norm
-from kernels.checks import check_size
+from kernels.checks import check_row, check_size
 from kernels.dense import dense_activation
 from kernels.elementwise import Activation
 from kernels.gru import gru
@@ -55,6 +55,8 @@ class Architecture:
         Raises TypeError or ValueError, naming the argument, where a size is missing, too many or less than 1, and
         ValueError, saying why, where architecture, activation and initialiser make no sense together.
         """
+        check_row("activation", activation, Activation)
+        check_row("initializer", initializer, Initializer)
         if initializer.gates is not None and not self.gated:
             raise ValueError(f"{initializer.name} sets the biases of gates, and {self.name} has none")
         if causal and "time" not in self.kinds:

@@ -26,12 +26,42 @@ def alike(y: Any, x: Any) -> bool:
     )
 
 
+def whole(number: Any) -> bool:
+    """Whether it is a whole number, of Python or of NumPy."""
+    return isinstance(number, Integral) and not isinstance(number, bool)
+
+
 def check_size(name: str, size: Any) -> None:
     """TypeError unless size is a whole number; ValueError unless it is at least 1."""
-    if isinstance(size, bool) or not isinstance(size, Integral):
+    if not whole(size):
         raise TypeError(f"{name} must be a whole number, got {size!r}")
     if size < 1:
         raise ValueError(f"{name} must be at least 1, got {size}")
+
+
+def check_shape(shape: Any) -> None:
+    """TypeError unless shape is a tuple of whole numbers; ValueError where one is negative, or the last one 0."""
+    if not isinstance(shape, tuple) or not all(map(whole, shape)):
+        raise TypeError(f"shape must be a tuple of whole numbers, got {shape!r}")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"shape must not have a negative size, got {shape}")
+    if shape and shape[-1] == 0:
+        raise ValueError(f"shape must have features along its last axis, got {shape}")
+
+
+def as_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype that is meant; TypeError unless it is float32 or float64."""
+    for known in DTYPES.values():
+        if dtype is not None and dtype == known:  # for NumPy None is float64
+            return known
+    raise TypeError(f"dtype must be float32 or float64, got {getattr(dtype, '__name__', dtype)}")
+
+
+def check_row(name: str, row: Any, kind: type) -> None:
+    """TypeError unless an argument of that name, such as activation, is a row of its table, which are of that kind."""
+    if not isinstance(row, kind):
+        got = repr(row) if isinstance(row, str) else type(row).__name__
+        raise TypeError(f"{name} must be a row of {name.upper()}S, looked up by its name, got {got}")
 
 
 def check_dtype(name: str, array: Any) -> np.dtype[Any]:

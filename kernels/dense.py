@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernels.blas import gemm
-from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.checks import check_apart, check_dtype, check_input, check_output, check_row, check_size
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.intrinsics import load, store
@@ -122,8 +122,9 @@ def dense_activation(activation: Activation, initializer: Initializer, fan_out: 
 
     params W (F, fan_out), b, and a where it is learned; saved y, z, dx, dz, and da, the float64 sums of a's gradient.
     """
-    if fan_out < 1:
-        raise ValueError(f"fan_out must be at least 1, got {fan_out}")
+    check_row("activation", activation, Activation)
+    check_row("initializer", initializer, Initializer)
+    check_size("fan_out", fan_out)
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
         if len(shape) < 2:

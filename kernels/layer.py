@@ -6,11 +6,12 @@ write is allocated there, so that a training step allocates nothing.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from kernels.checks import check_input
+from kernels.checks import as_dtype, check_input, check_shape, check_size
 from kernels.intrinsics import load, store
 from kernels.jit import kernel
 
@@ -45,9 +46,10 @@ class State:
 class Layer:
     """Three functions. After backward, saved["dx"] of a state is the gradient at that layer's input.
 
-    init(rng, shape, dtype): draws the parameters and allocates every array for inputs of that shape.
-    forward(state, x): y, which is state.saved["y"]; keeps a reference to x where backward needs it.
-    backward(state, dy): dx, given dy at the output of the last forward; fills state.grads.
+    init(rng, shape, dtype): draws the parameters and allocates every array for inputs of that shape; TypeError or
+    ValueError, naming the argument, for what is no generator, no shape for this layer, or neither float32 nor float64.
+    forward(state, x): y, which is state.saved["y"]; keeps a reference to x as saved["x"], which backward needs.
+    backward(state, dy): dx, given dy at the output of the last forward; fills state.grads. RuntimeError before any.
     layers: those it is made of, in the order of its state's children.
     activation: the row of ACTIVATIONS that makes saved["y"] of saved["z"], in a layer that has one.
     """
@@ -59,11 +61,25 @@ class Layer:
     layers: tuple["Layer", ...] = ()
     activation: Any = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "init", _checked(self.init))
+
+
+def _checked(init: Callable[..., State]) -> Callable[..., State]:
+    """init, for any rng, shape and dtype that somebody may give it."""
+
+    @wraps(init)
+    def checked(rng: Any, shape: Any, dtype: Any) -> State:
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r}")
+        check_shape(shape)
+        return init(rng, shape, as_dtype(dtype))
+
+    return checked
+
 
 def empty(shape: tuple[int, ...], dtype: DType) -> Array:
-    """An uninitialised array that starts on a cache line, which vector loads want; ValueError for a negative size."""
-    if min(shape, default=0) < 0:
-        raise ValueError(f"shape must not have a negative size, got {shape}")
+    """An uninitialised array that starts on a cache line, which vector loads want."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.empty(size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
@@ -82,12 +98,15 @@ def trainable(**params: Array) -> State:
 
 
 def accept(state: State, name: str, array: Array, like: Array) -> None:
-    """Check an array given to a layer and keep it as saved[name]; the same array unchanged passes quickly.
+    """Check x, given to forward, or dy, given to backward, and keep it as saved[name]; unchanged it passes quickly.
 
-    Raises TypeError or ValueError, naming the array, where its shape or dtype is not that of like.
+    Raises TypeError or ValueError, naming the array, where its shape or dtype is not that of like, and RuntimeError
+    where there is a dy before any x.
     """
     if state.saved.get(name) is not array or array.shape != like.shape or array.dtype is not like.dtype:
         check_input(name, array, like.dtype, *like.shape)
+        if name == "dy" and "x" not in state.saved:
+            raise RuntimeError("backward needs what forward keeps, which has not been called with this state")
         state.saved[name] = array
 
 
@@ -95,6 +114,9 @@ def chain(*layers: Layer) -> Layer:
     """One layer after another. children[l].saved["y"] is the value at position l + 1, "dx" the gradient at l."""
     if not layers:
         raise ValueError("layers must not be empty")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must be Layers, one after another, got {type(layer).__name__}")
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
         children = []
@@ -118,9 +140,8 @@ def chain(*layers: Layer) -> Layer:
 
 
 def repeat(layer: Layer, n: int) -> Layer:
-    """A chain of n such layers, each with parameters of its own; ValueError unless n >= 1."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    """A chain of n such layers, each with parameters of its own; TypeError or ValueError unless n is 1 or more."""
+    check_size("n", n)
     whole = chain(*[layer] * n)
     return replace(whole, name=f"{n} x {layer.name}")
 
@@ -148,7 +169,9 @@ def residual(layer: Layer, scale: float = 1.0) -> Layer:
         return State(saved={name: empty(shape, dtype) for name in names}, children=[child])
 
     def forward(state: State, x: Array) -> Array:
-        y, h = state.saved["y"], layer.forward(state.children[0], x)
+        y = state.saved["y"]
+        accept(state, "x", x, y)
+        h = layer.forward(state.children[0], x)
         _add_scaled(y.reshape(-1), x.reshape(-1), h.reshape(-1), y.dtype.type(scale))
         return y
 

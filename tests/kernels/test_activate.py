@@ -17,7 +17,7 @@ def test_is_the_activation(rng, dtype, close, name, shape):
     state.saved["y"].fill(np.nan)
     close(layer.forward(state, x), row.reference(x.astype(np.float64), row.a))
     close(layer.backward(state, dy), dy * row.reference_derivative(x.astype(np.float64), row.a))
-    assert state.saved["z"] is x
+    assert state.saved["x"] is state.saved["z"] is x
 
 
 def test_prelu_learns_a_slope_per_feature(rng, check_gradient):
@@ -45,5 +45,5 @@ def test_wrong_arguments_are_named(rng):
     with pytest.raises(ValueError, match=r"shape must be \(..., features\), got \(\)"):
         layer.init(rng, (), DOUBLE)
     state = layer.init(rng, (2, 3), DOUBLE)
-    with pytest.raises(ValueError, match=r"z must have shape \(2, 3\), got \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"x must have shape \(2, 3\), got \(2, 4\)"):
         layer.forward(state, np.zeros((2, 4)))

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.activations import ACTIVATIONS
+from kernels.checks import (
+    as_dtype,
+    check_apart,
+    check_dtype,
+    check_input,
+    check_output,
+    check_row,
+    check_shape,
+    check_size,
+)
+from kernels.elementwise import Activation
 
 F64 = np.dtype(np.float64)
 
@@ -53,3 +64,40 @@ def test_outputs_that_share_memory_are_refused():
     x = np.zeros(10)
     with pytest.raises(ValueError, match="dx must not share memory with W"):
         check_apart("dx", x[:6], dy=np.zeros(3), W=x[4:])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, "float32", np.dtype("f4"), "f4"])
+def test_a_dtype_may_be_given_in_any_way(dtype):
+    assert as_dtype(dtype) is np.dtype(np.float32)
+    assert as_dtype(float) is F64
+
+
+@pytest.mark.parametrize("dtype", [np.float16, "int64", "flaot32", None, np.dtype(">f4"), np.longdouble, 32])
+def test_no_other_dtype_is_one(dtype):
+    name = getattr(dtype, "__name__", dtype)
+    with pytest.raises(TypeError, match=f"^dtype must be float32 or float64, got {name}$"):
+        as_dtype(dtype)
+
+
+def test_sizes_and_shapes_are_whole_numbers():
+    check_size("width", np.int64(3))
+    check_shape((np.int32(0), 2))
+    for size in (2.0, "3", None, True):
+        with pytest.raises(TypeError, match=f"width must be a whole number, got {size!r}"):
+            check_size("width", size)
+    for shape in ([3, 4], 3, None, (3, 4.0), ("3",), np.zeros(2, int)):
+        with pytest.raises(TypeError, match="shape must be a tuple of whole numbers, got "):
+            check_shape(shape)
+    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+        check_size("width", 0)
+    with pytest.raises(ValueError, match=r"shape must not have a negative size, got \(3, -1\)"):
+        check_shape((3, -1))
+    with pytest.raises(ValueError, match=r"shape must have features along its last axis, got \(3, 0\)"):
+        check_shape((3, 0))
+
+
+@pytest.mark.parametrize(("row", "got"), [("tanh", "'tanh'"), (np.tanh, "ufunc"), (None, "NoneType")])
+def test_a_row_is_not_its_name(row, got):
+    check_row("activation", ACTIVATIONS["tanh"], Activation)
+    with pytest.raises(TypeError, match=f"activation must be a row of ACTIVATIONS, looked up by its name, got {got}"):
+        check_row("activation", row, Activation)

@@ -1,14 +1,23 @@
 import numpy as np
 import pytest
 
+from kernels.activate import activate
 from kernels.activations import ACTIVATIONS
+from kernels.architectures import ARCHITECTURES
+from kernels.attention import attention
+from kernels.batch_norm import batch_norm
 from kernels.dense import dense_activation
 from kernels.gru import gru
 from kernels.initializers import INITIALIZERS
-from kernels.layer import chain, copy_weights, empty, parameters, repeat, residual, saved_bytes, set_training
+from kernels.layer import chain, copy_weights, parameters, repeat, residual, saved_bytes, set_training
+from kernels.layer_norm import layer_norm
 from kernels.loss import softmax_cross_entropy
+from kernels.lstm import lstm
 from kernels.optimizers import OPTIMIZERS
+from kernels.rms_norm import rms_norm
 from kernels.rnn import rnn
+from kernels.sequences import as_sequence, last_step
+from kernels.transformer import pre_norm_block
 
 DOUBLE = np.dtype(np.float64)
 
@@ -152,10 +161,83 @@ def test_saved_bytes_count_each_memory_once(rng):
     assert saved_bytes(gated) == (6 + 4 * 5) * 3 * 4 * 8 + 4 * 8  # h, the gates and q
 
 
+TANH, DEFAULT = ACTIVATIONS["tanh"], INITIALIZERS["framework_default"]
+LAYERS = {
+    "dense": (dense("tanh", 6), (5, 4)),
+    "activation": (activate(TANH), (5, 4)),
+    "chain": (chain(dense("relu", 3), dense("tanh", 2)), (5, 4)),
+    "residual": (residual(dense("tanh", 4), 0.5), (5, 4)),
+    "batch_norm": (batch_norm(), (5, 4)),
+    "layer_norm": (layer_norm(), (5, 4)),
+    "rms_norm": (rms_norm(), (5, 4)),
+    "rnn": (rnn(TANH, DEFAULT, 6), (3, 5, 4)),
+    "lstm": (lstm(TANH, DEFAULT, 6), (3, 5, 4)),
+    "gru": (gru(TANH, DEFAULT, 6), (3, 5, 4)),
+    "attention": (attention(DEFAULT, 2), (3, 5, 4)),
+    "as_sequence": (as_sequence(2), (5, 4)),
+    "last_step": (last_step(), (3, 5, 4)),
+    "transformer": (pre_norm_block(TANH, DEFAULT, 4, 2), (3, 5, 4)),
+}
+every_layer = pytest.mark.parametrize(("layer", "shape"), LAYERS.values(), ids=LAYERS)
+
+
+@every_layer
+def test_every_layer_says_what_is_wrong_with_its_input(rng, layer, shape):
+    for dtype in (np.float16, np.int64, "complex128", None):
+        with pytest.raises(TypeError, match="dtype must be float32 or float64, got "):
+            layer.init(rng, shape, dtype)
+    for wrong in (list(shape), 5, tuple(map(float, shape)), None):
+        with pytest.raises(TypeError, match="shape must be a tuple of whole numbers, got "):
+            layer.init(rng, wrong, DOUBLE)
+    for wrong in ((-1, *shape[1:]), (*shape[:-1], -4)):
+        with pytest.raises(ValueError, match="shape must not have a negative size, got "):
+            layer.init(rng, wrong, DOUBLE)
+    with pytest.raises(ValueError, match="shape must have features along its last axis, got "):
+        layer.init(rng, (*shape[:-1], 0), DOUBLE)
+    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator, got 0"):
+        layer.init(0, shape, DOUBLE)
+    state = layer.init(rng, shape, np.float32)
+    for wrong, error, message in (
+        (np.zeros(shape), TypeError, "x must be float32, got float64"),
+        (np.zeros((*shape, 2), np.float32), ValueError, "x must have shape"),
+        (np.zeros(shape, np.float32).tolist(), TypeError, "x must be a numpy.ndarray, got list"),
+    ):
+        with pytest.raises(error, match=message):
+            layer.forward(state, wrong)
+
+
+@every_layer
+def test_backward_comes_after_forward(rng, layer, shape):
+    state = layer.init(rng, shape, DOUBLE)
+    dy = np.ones_like(state.saved["y"])
+    with pytest.raises(RuntimeError, match="backward needs what forward keeps, which has not been called with this"):
+        layer.backward(state, dy)
+    layer.forward(state, rng.standard_normal(shape))
+    assert layer.backward(state, dy).shape == shape
+
+
+def test_rows_are_not_their_names():
+    for build in (
+        lambda activation, initializer: dense_activation(activation, initializer, 4),
+        lambda activation, initializer: ARCHITECTURES["plain"].build(activation, initializer, 4, 2),
+        lambda activation, initializer: ARCHITECTURES["gru"].build(activation, initializer, 4),
+    ):
+        with pytest.raises(TypeError, match=r"activation must be a row of ACTIVATIONS, .* got 'relu'"):
+            build("relu", DEFAULT)
+        with pytest.raises(TypeError, match=r"initializer must be a row of INITIALIZERS, .* got function"):
+            build(TANH, lambda shape: 0)
+    with pytest.raises(TypeError, match=r"activation must be a row of ACTIVATIONS, .* got Initializer"):
+        activate(DEFAULT)
+
+
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match=r"shape must not have a negative size, got \(-3, 4\)"):
-        empty((-3, 4), DOUBLE)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         repeat(dense("tanh", 4), 0)
+    with pytest.raises(TypeError, match=r"n must be a whole number, got 2\.0"):
+        repeat(dense("tanh", 4), 2.0)
+    with pytest.raises(TypeError, match="fan_out must be a whole number, got '4'"):
+        dense("tanh", "4")
     with pytest.raises(ValueError, match="layers must not be empty"):
         chain()
+    with pytest.raises(TypeError, match="layers must be Layers, one after another, got list"):
+        chain([dense("tanh", 4), dense("tanh", 4)])
