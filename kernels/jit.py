@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -83,6 +84,7 @@ numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 _COMPILE_TIMER = event.TimingListener()
 event.register("numba:compile", _COMPILE_TIMER)
 _KERNELS: dict[str, Any] = {}
+_NUMBERS = count(1)  # of the kernels over functions from outside
 _UNSEALING = Lock()
 _threads = 1
 
@@ -107,14 +109,17 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
 
     name must be given for a closure: cached closures of one factory would otherwise share one
     symbol, and a jitted caller of two of them silently runs the wrong one. The name must
-    determine the body, so a second kernel of the same name raises ValueError.
+    determine the body, so a second kernel of the same name raises ValueError. A closure over a function from outside
+    of this folder, whose name may be that of another and whose file may change, gets a number, and is not cached.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        function.__name__ = function.__qualname__ = name or function.__name__
+        ours = all(_is_ours(cell.cell_contents) for cell in function.__closure__ or ())
+        title = name or function.__name__
+        function.__name__ = function.__qualname__ = title if ours else f"{title}_{next(_NUMBERS)}"
         if function.__name__ in _KERNELS:
             raise ValueError(f"two kernels are named {function.__name__!r}")
-        dispatcher = numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
+        dispatcher = numba.njit(cache=ours, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
         if sealed:
             dispatcher._can_compile = False
             dispatcher._compile_for_args = partial(_again, dispatcher)
@@ -122,6 +127,12 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
         return dispatcher
 
     return decorate
+
+
+def _is_ours(captured: Any) -> bool:
+    """Whether what a kernel closes over is no function, or one of this folder: what its cache folder is named after."""
+    code = getattr(captured, "__code__", None)
+    return not callable(captured) if code is None else Path(code.co_filename).parent == Path(__file__).parent
 
 
 def _again(dispatcher: Any, *arguments: Any) -> Any:
