@@ -97,10 +97,10 @@ class Activation:
             check_apart("da", da, dx=dx, dy=dy, x=x, y=y, a=a)
             self._parameter_gradient(da, dy, x, y, parameter)
         if type(parameter) is np.ndarray:
-            loop = loops.backward_channels(self.f, self.df)
+            loop = loops.backward_channels(self.df)
             apart = loop(_rows(dx), _rows(dy), _rows(x), _rows(y), parameter)
         else:
-            apart = passes.run(loops.backward, (self.f, self.df), (dx,), (dy, x, y), parameter)
+            apart = passes.run(loops.backward, (self.df,), (dx,), (dy, x, y), parameter)
         if not apart:
             raise ValueError("dx must be dy, x or y itself or not overlap it")
 
@@ -154,7 +154,7 @@ class Activation:
 
     @cached_property
     def _backward(self) -> Any:
-        return loops.backward(self.f, self.df, False)
+        return loops.backward(self.df, False)
 
     @cached_property
     def _from_output(self) -> Any:

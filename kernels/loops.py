@@ -95,7 +95,7 @@ def forward(f: Scalar, streams: bool) -> Any:
 
 
 @cache
-def backward(f: Scalar, df: Scalar, streams: bool) -> Any:
+def backward(df: Scalar, streams: bool) -> Any:
     """dx = dy * f'(x); df takes y = f(x, a) too, and LLVM drops the load where it does not use it."""
 
     @kernel(name=f"{df.__name__}_backward{'_streaming' * streams}", sealed=True)
@@ -150,7 +150,7 @@ def backward_from_output(df: Scalar, streams: bool) -> Any:
 def forward_backward(f: Scalar, df: Scalar, streams: bool) -> Any:
     """y = f(x, a) and dx = dy * f'(x) in one pass: what they share is computed once."""
 
-    @kernel(name=f"{df.__name__}_forward_backward{'_streaming' * streams}", sealed=True)
+    @kernel(name=f"{f.__name__}_{df.__name__}_forward_backward{'_streaming' * streams}", sealed=True)
     def loop(y, dx, dy, x, a, part, parts):
         if refused(y, parts) or not (fits(y, x) and fits(y, dy) and fits(dx, x) and fits(dx, dy)):
             return False
@@ -197,7 +197,7 @@ def forward_channels(f: Scalar) -> Any:
 
 
 @cache
-def backward_channels(f: Scalar, df: Scalar) -> Any:
+def backward_channels(df: Scalar) -> Any:
     """dx = dy * f'(x) with one a per channel."""
 
     @kernel(name=f"{df.__name__}_backward_channels")
@@ -217,7 +217,7 @@ def backward_channels(f: Scalar, df: Scalar) -> Any:
 def forward_backward_channels(f: Scalar, df: Scalar) -> Any:
     """y = f(x, a) and dx = dy * f'(x) in one pass with one a per channel."""
 
-    @kernel(name=f"{df.__name__}_forward_backward_channels")
+    @kernel(name=f"{f.__name__}_{df.__name__}_forward_backward_channels")
     def loop(y, dx, dy, x, a):
         if partly_overlaps(y, x) or partly_overlaps(y, dy) or partly_overlaps(dx, x) or partly_overlaps(dx, dy):
             return False

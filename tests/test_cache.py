@@ -1,12 +1,14 @@
 """Kernels are compiled once: in subprocesses, because a cache is only seen from a second process."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -57,11 +59,17 @@ print(json.dumps(dict(hits=hits, misses=misses, wrong=wrong, folder=str(CACHE_DI
 """
 
 
-def run(code, cache, source=ROOT, **environment):
+def run(code, cache, source=ROOT, arguments=(), **environment):
     """Run code as a fresh process over the kernels in source; its one line of JSON."""
     env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(source), **environment}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, cwd=cache, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-c", code, *arguments],
+        env=env,
+        cwd=cache,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -122,6 +130,64 @@ def test_kernels_cached_by_two_processes_keep_apart(tmp_path):
     relu, tanh = run(f"import runpy; runpy.run_path({str(script)!r})", tmp_path)
     assert relu == 0
     assert tanh == pytest.approx(-0.9640275800758169)
+
+
+TWICE_TANH = """
+from kernels.jit import scalar
+@scalar
+def tanh(x, a):
+    return type(x)({slope:d}) * x
+@scalar
+def tanh_derivative(x, y, a):
+    return type(x)({slope})
+"""
+OWN_ACTIVATIONS = """
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+import numpy as np
+from kernels import ACTIVATIONS, INITIALIZERS
+from kernels.dense import dense_activation
+from kernels.recurrent import rnn
+def load(path):
+    spec = importlib.util.spec_from_file_location("own", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+modules = [load(path) for path in sys.argv[1:]]
+# the second has the derivative of ours, which other kernels close over, too
+rows = [replace(ACTIVATIONS["tanh"], f=module.tanh, df=module.tanh_derivative) for module in modules]
+rows += [ACTIVATIONS["tanh"], replace(rows[1], df=ACTIVATIONS["tanh"].df)]
+x = np.full((2, 3), 0.25, np.float32)
+y, dx = np.empty_like(x), np.empty_like(x)
+found = []
+for row in rows:
+    row.forward(y, x)
+    row.backward(dx, x, x, y)
+    found.append([float(y[0, 0]), float(dx[0, 0])])
+    row.forward_backward(y, dx, x, x)
+    found.append([float(y[0, 0]), float(dx[0, 0])])
+for make, row, inputs in ((dense_activation, rows[0], x), (dense_activation, rows[1], x), (rnn, rows[1], x[None])):
+    layer = make(row, INITIALIZERS["constant"], 3)
+    state = layer.init(np.random.default_rng(1), inputs.shape, inputs.dtype)
+    y = layer.forward(state, inputs)
+    found.append([float(y.flat[0]), float(layer.backward(state, np.full_like(y, 0.25)).flat[0])])
+print(json.dumps(found))
+"""
+
+
+def test_scalars_of_one_name_are_different_kernels(tmp_path):
+    """Own activations, of any file: called as one of ours is, or edited between two processes."""
+    files = [tmp_path / "one.py", tmp_path / "two.py"]
+    for slopes in ((2, 3), (2, 5)):
+        for file, slope in zip(files, slopes, strict=True):
+            file.write_text(TWICE_TANH.format(slope=slope))
+        found = run(OWN_ACTIVATIONS, tmp_path, arguments=files)
+        one, two = ([0.25 * slope, 0.25 * slope] for slope in slopes)
+        ours = [math.tanh(0.25), 0.25 * (1 - math.tanh(0.25) ** 2)]
+        by_row = [row for row in (one, two, ours, [two[0], ours[1]]) for _ in range(2)]
+        np.testing.assert_allclose(found, [*by_row, one, two, two], rtol=1e-6)
 
 
 def test_two_kernels_of_one_name_are_refused():

@@ -230,7 +230,7 @@ def machine_code(row, dtype):
     row.forward_backward(y, dx, x, x)
     kernels = (
         loops.forward(row.f, False),
-        loops.backward(row.f, row.df, False),
+        loops.backward(row.df, False),
         loops.forward_backward(row.f, row.df, False),
     )
     return [assembly(kernel, str(dtype)) for kernel in kernels]
