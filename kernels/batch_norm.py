@@ -134,7 +134,8 @@ def batch_norm() -> Layer:
     def backward(state: State, dy: Array) -> Array:
         grads, saved = state.grads, state.saved
         accept(state, "dy", dy, saved["y"])
-        statistics = (saved["mean"], saved["rstd"]) if state.training else tuple(state.buffers.values())
+        running = state.buffers["running_mean"], state.buffers["running_var"]
+        statistics = (saved["mean"], saved["rstd"]) if state.training else running
         outputs, inputs = (saved["dx"], grads["gamma"], grads["beta"]), (dy, saved["x"], *statistics)
         passes.shared(
             columns.backward, (state.training,), outputs, (*inputs, state.params["gamma"]), threads=_threads(saved["x"])

@@ -7,7 +7,7 @@ import pytest
 import kernels
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from kernels.clipping import clip_by_global_norm
-from kernels.layer import activations, chain, parameters
+from kernels.layer import activations, chain, parameters, saved_bytes, set_training
 from kernels.loss import softmax_cross_entropy
 
 XAVIER = INITIALIZERS["xavier_normal"]
@@ -126,6 +126,39 @@ def test_a_training_step_allocates_nothing(rng, dtype, peak_bytes, name):
     assert losses[-1] < 0.9 * losses[0]
 
 
+def kept(name, T, N, W):
+    """Numbers that a block, or a cell of W units, keeps for backward, its input not counted."""
+    rows = N * T if name in SEQUENCES else N
+    dense = 2 * rows * W + W  # z and y, and the activation's parameter
+    norm = rows * W + 2 * rows  # y, and mean and rstd of each row
+    heads = 5 * rows * W + N * 4 * T * T  # q, k, v, the heads' output and y; the probabilities of four heads
+    feed = 2 * rows * 4 * W + 4 * W + dense
+    return {
+        "plain": dense,
+        "residual": 2 * dense + rows * W,
+        "residual_scaled": 2 * dense + rows * W,
+        "batchnorm": dense + rows * W + 2 * W + rows * W,
+        "layernorm": dense + norm + rows * W,
+        "rnn": (T + 1 + T) * N * W + W,  # h and z
+        "lstm": 2 * (T + 1) * N * W + 4 * T * N * W + W,  # h, c and the gates
+        "gru": (T + 1) * N * W + 4 * T * N * W + W,  # h, the gates and what reset multiplies
+    }.get(name, heads + feed + 2 * norm + 2 * rows * W)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_saved_bytes_are_what_backward_needs_and_stay_the_same(rng, dtype, name):
+    layer, shape = built(name, depth=3)
+    T, N, _ = shape if name in SEQUENCES else (1, *shape)
+    state = layer.init(rng, shape, dtype)
+    numbers = np.prod(shape) + kept(name, T, N, 8) * (1 if name in CELLS else 3)
+    for training in (True, False, True):
+        set_training(state, training)
+        y = layer.forward(state, rng.standard_normal(shape).astype(dtype))
+        assert saved_bytes(state) == numbers * dtype.itemsize
+        layer.backward(state, np.ones_like(y))
+        assert saved_bytes(state) == numbers * dtype.itemsize
+
+
 @pytest.mark.parametrize("initializer", ["forget_one", "chrono"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_gates_are_set_where_there_are_gates(rng, name, initializer):
@@ -152,22 +185,14 @@ def test_chrono_remembers_as_long_as_the_sequence_is(rng, name, steps):
 
 @pytest.mark.parametrize("name", [name for name in SEQUENCES if name not in CELLS])
 def test_a_causal_transformer_never_sees_later_steps(rng, dtype, name):
-    """The gradient of the last step alone reaches every step, that of the second only the first two."""
-    layer, shape = built(name, depth=3, causal=True)
-    state, x, dy = layer.init(rng, shape, dtype), rng.standard_normal(shape).astype(dtype), np.zeros(shape, dtype)
-    y, dy[1] = layer.forward(state, x).copy(), rng.standard_normal(shape[1:])
-    assert [bool(step.any()) for step in layer.backward(state, dy)] == [True, True, False, False]
-    x[2:] = rng.standard_normal(x[2:].shape)
-    np.testing.assert_array_equal(layer.forward(state, x)[:2], y[:2])
-    assert (layer.forward(state, x)[2:] != y[2:]).all()
-    dy[1], dy[-1] = 0, 1
-    dy[-1, :, 0] = 3  # LayerNorm has no gradient for what is the same in all units
-    assert all(step.any() for step in layer.backward(state, dy))
-    open_layer, _ = built(name, depth=3)
-    open_state = open_layer.init(rng, shape, dtype)
-    dy[-1], dy[1] = 0, rng.standard_normal(shape[1:])
-    open_layer.forward(open_state, x)
-    assert all(step.any() for step in open_layer.backward(open_state, dy))
+    """The gradient of the second step reaches the first two alone; without a mask, every step."""
+    for causal, reached in ((True, [True, True, False, False]), (False, [True] * 4)):
+        layer, shape = built(name, depth=3, causal=causal)
+        state, x, dy = layer.init(rng, shape, dtype), rng.standard_normal(shape).astype(dtype), np.zeros(shape, dtype)
+        y, dy[1] = layer.forward(state, x).copy(), rng.standard_normal(shape[1:])
+        assert [bool(step.any()) for step in layer.backward(state, dy)] == reached
+        x[2:] = rng.standard_normal(x[2:].shape)
+        assert np.array_equal(layer.forward(state, x)[:2], y[:2]) == causal
 
 
 def test_critical_is_solved_in_the_row(rng):
