@@ -1,14 +1,15 @@
 """gradfade's command line; wiring only."""
 
 import logging
+import os
 import signal
 import sys
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Annotated, Any
 
-# Importing takes a second or two, in which Ctrl-C would show a traceback; main() puts Python's handler back.
-signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+# Importing takes a second or two, in which Ctrl-C would show a traceback; main() has another way of taking it.
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 import pandas as pd
 import typer
@@ -32,7 +33,7 @@ from reports.options import (
     Width,
 )
 from reports.tables import emit
-from suites import summary
+from suites import interrupts, summary
 from suites.environment import version
 from suites.errors import UserError, known
 from suites.experiment import EXPERIMENTS
@@ -40,7 +41,7 @@ from suites.results import Run, new_folder
 
 # What takes longest to import (pytest, seaborn, scikit-learn) is imported by the commands that need it.
 
-FAILED, USER_ERROR, NOTHING_MEASURED = 1, 2, 10
+FAILED, USER_ERROR, NOTHING_MEASURED, INTERRUPTED = 1, 2, 10, 130
 # Columns of a benchmark that fit a terminal; the other formats have all.
 SHOWN = ["benchmark", "ns_per_element", "gradfade_ns_per_element", "ratio", "gb_per_s", "gflop_per_s"]
 SHOWN += ["fraction_of_limit", "limit", "saved_bytes"]
@@ -332,11 +333,14 @@ def main() -> None:
 
     Exit codes: 0 done, 1 what was checked failed, 2 the user's mistake, 10 nothing to compare, 130 interrupted.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupts.listen()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any filter
     logging.basicConfig(level=logging.INFO, format="gradfade: %(message)s", stream=sys.stderr)
     try:
-        sys.exit(app(standalone_mode=False))
+        with interrupts.heeded():
+            sys.exit(app(standalone_mode=False))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except typer.TyperException as error:
         message = error.format_message()
         notes.print(message if "\n" in message else f"gradfade: {message}")

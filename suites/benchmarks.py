@@ -14,6 +14,7 @@ import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, OPTIMIZERS
 from kernels.names import advice
+from suites import interrupts
 from suites.comparisons import COMPARISONS
 from suites.errors import UserError, known, whole
 from suites.experiment import Progress
@@ -70,6 +71,7 @@ def run(
             patch.delenv(name)  # such as PYTEST_ADDOPTS: what the user asks of tests of their own
         # pytest-benchmark makes its storage at once, in the working folder if not told otherwise
         status = pytest.main([*arguments, "--benchmark-storage", f"file://{storage}"], plugins=[listener])
+    interrupts.check()
     if status == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:

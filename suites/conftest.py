@@ -9,6 +9,7 @@ import pytest
 from kernels import jit
 from kernels.blas import set_threads
 from kernels.openblas import blas_info
+from suites import interrupts
 from suites import limits as machine
 from suites.environment import denormals
 from suites.errors import UserError
@@ -46,6 +47,7 @@ def pytest_configure(config):
     # pytest-benchmark's words where the gate is red or the user interrupts it, which is said anyway
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
     config.stash[BEFORE] = denormals()
+    interrupts.listen()
 
 
 def option(config, name):
@@ -120,6 +122,11 @@ def results(pytestconfig):
 def timed(benchmark, request):
     """timed(work, call, gate, **extra_info): check, then time; the only way a benchmark here is timed."""
     return partial(time_gated, benchmark, request.getfixturevalue("limits") if benchmark.enabled else {})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    interrupts.check()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kernels import jit
-from suites import certify, curves, depth, sequence, training
+from suites import certify, curves, depth, interrupts, sequence, training
 from suites.environment import version
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
@@ -85,11 +85,15 @@ class Experiment:
     def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame]]:
         """Each cell with its rows, as they are done."""
         if executor is None:
-            yield from ((cell, self.measure(cell)) for cell in cells)
+            for cell in cells:
+                with interrupts.heeded():
+                    table = self.measure(cell)
+                yield cell, table
             return
         futures = {executor.submit(self.measure, cell): cell for cell in cells}
         try:
             for future in as_completed(futures):
+                interrupts.check()
                 yield futures[future], future.result()
         finally:
             for future in futures:

@@ -3,11 +3,7 @@
 import importlib
 import io
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,41 +16,6 @@ from kernels.elementwise import Activation
 ROOT = Path(__file__).parents[1]
 SMALL = ("--depth", "6", "--width", "16", "--batch", "4", "--seeds", "3")
 ONE = ("bench", "activations", "-k", "relu-forward-L2-float32 and not leaky_relu and not prelu")
-
-
-def start(folder, *arguments):
-    """The command as a process in folder."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, ROOT / "gradfade.py", *arguments],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def gradfade(folder, *arguments):
-    """Exit code, standard output and standard error of the command."""
-    process = start(folder, *arguments)
-    out, err = process.communicate(timeout=600)
-    return process.returncode, out, err
-
-
-def interrupt(process, ready):
-    """Ctrl-C once ready() says so; what the command then says on standard error."""
-    deadline = time.monotonic() + 300
-    while not ready():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    return err
 
 
 MISTAKES = {
@@ -90,9 +51,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_gets_one_line_and_exit_code_2(tmp_path, mistake):
+def test_a_mistake_gets_one_line_and_exit_code_2(tmp_path, mistake, gradfade):
     arguments, advice = MISTAKES[mistake]
-    code, out, err = gradfade(tmp_path, *arguments)
+    code, out, err = gradfade(*arguments)
     assert (code, out) == (2, "")
     assert advice in err
     assert len(err.splitlines()) == 1
@@ -100,9 +61,9 @@ def test_a_mistake_gets_one_line_and_exit_code_2(tmp_path, mistake):
     assert not list(tmp_path.iterdir())
 
 
-def test_attenuate_prints_flat_json_and_nothing_else_on_standard_output(tmp_path):
+def test_attenuate_prints_flat_json_and_nothing_else_on_standard_output(gradfade):
     names = ("--activation", "silu", "--activation", "relu", "--init", "he_normal")
-    code, out, _ = gradfade(tmp_path, "attenuate", "depth", *names, *SMALL, "--format", "json")
+    code, out, _ = gradfade("attenuate", "depth", *names, *SMALL, "--format", "json")
     rows = json.loads(out)
     assert code == 0
     assert [row["activation"] for row in rows] == ["swish", "relu"]
@@ -112,9 +73,9 @@ def test_attenuate_prints_flat_json_and_nothing_else_on_standard_output(tmp_path
     assert all(row["total_decades_low"] < row["total_decades"] < row["total_decades_high"] for row in rows)
 
 
-def test_certify_prints_a_row_per_direction_and_writes_a_document(tmp_path):
+def test_certify_prints_a_row_per_direction_and_writes_a_document(tmp_path, gradfade):
     certify = ("certify", "relu", "--dtype", "float32", "--document", "accuracy.md", "--out", "run", "--format", "json")
-    code, out, err = gradfade(tmp_path, *certify)
+    code, out, err = gradfade(*certify)
     assert code == 0, err
     own = {row["direction"]: row for row in json.loads(out) if row["by"] == "gradfade"}
     assert list(own) == ["forward", "derivative"]
@@ -149,45 +110,33 @@ def test_certify_exits_with_1_where_a_promise_is_broken(monkeypatch, capsys):
     assert set(table.broken_by.dropna()) == {"largest_ulp at 2.0"}
 
 
-def test_an_interrupted_certification_keeps_the_cells_it_finished(tmp_path):
-    certify = ("certify", "identity", "relu", "--exhaustive", "--dtype", "float32", "--out", "run")
-    cells = tmp_path / "run" / "cells" / "accuracy"
-    err = interrupt(start(tmp_path, *certify), lambda: len([*cells.glob("*.parquet")]) >= 2)
-    assert "what was measured is in run, and the same command goes on with it" in err
-    assert len(pd.read_parquet(tmp_path / "run" / "accuracy.parquet")) > 0
-
-
-def test_attenuate_takes_several_architectures(tmp_path):
+def test_attenuate_takes_several_architectures(gradfade):
     names = ("--architecture", "residual_scaled", "--architecture", "transformer_pre", "--tokens", "3")
-    code, out, _ = gradfade(tmp_path, "attenuate", "depth", *names, *SMALL, "--format", "json")
+    code, out, _ = gradfade("attenuate", "depth", *names, *SMALL, "--format", "json")
     rows = json.loads(out)
     assert code == 0
     assert [(row["architecture"], row["length"]) for row in rows] == [("residual_scaled", None), ("transformer_pre", 3)]
     assert all(row["predicted_total_decades"] is None and row["total_decades"] > 0 for row in rows)
 
 
-def test_train_takes_an_architecture_an_optimizer_and_a_limit(tmp_path):
+def test_train_takes_an_architecture_an_optimizer_and_a_limit(gradfade):
     names = ("--architecture", "lstm", "--activation", "tanh", "--init", "forget_one", "--optimizer", "adamw")
-    code, out, _ = gradfade(
-        tmp_path, "train", *names, "--clip", "1", "--epochs", "2", "--seeds", "1", "--format", "json"
-    )
+    code, out, _ = gradfade("train", *names, "--clip", "1", "--epochs", "2", "--seeds", "1", "--format", "json")
     (row,) = json.loads(out)
     assert code == 0
     assert (row["architecture"], row["optimizer"], row["clip_norm"], row["length"]) == ("lstm", "adamw", 1, 8)
     assert row["accuracy"] > 0.3
 
 
-def test_one_seed_has_no_interval_and_null_says_so(tmp_path):
-    _, out, _ = gradfade(
-        tmp_path, "attenuate", "time", *SMALL[2:6], "--length", "5", "--seeds", "1", "--format", "json"
-    )
+def test_one_seed_has_no_interval_and_null_says_so(gradfade):
+    _, out, _ = gradfade("attenuate", "time", *SMALL[2:6], "--length", "5", "--seeds", "1", "--format", "json")
     (row,) = json.loads(out)
     assert row["total_decades_low"] is None
     assert row["z"] is None
 
 
-def test_rows_hold_the_whole_curve(tmp_path):
-    _, out, _ = gradfade(tmp_path, "attenuate", "depth", *SMALL, "--rows", "--format", "csv")
+def test_rows_hold_the_whole_curve(tmp_path, gradfade):
+    _, out, _ = gradfade("attenuate", "depth", *SMALL, "--rows", "--format", "csv")
     (tmp_path / "rows.csv").write_text(out)
     rows = pd.read_csv(tmp_path / "rows.csv")
     curve = rows[(rows.metric == "log10_gradient") & (rows.seed == 2)]
@@ -195,35 +144,35 @@ def test_rows_hold_the_whole_curve(tmp_path):
     assert curve.value.iloc[-1] == 0
 
 
-def test_a_finished_output_is_refused_and_kept(tmp_path):
+def test_a_finished_output_is_refused_and_kept(tmp_path, gradfade):
     command = ("attenuate", "depth", *SMALL, "--out", "run")
-    assert gradfade(tmp_path, *command)[0] == 0
+    assert gradfade(*command)[0] == 0
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    code, _, err = gradfade(tmp_path, *command)
+    code, _, err = gradfade(*command)
     assert code == 2
     assert "finished" in err
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
-def test_a_torn_results_file_is_named(tmp_path):
-    gradfade(tmp_path, "attenuate", "depth", *SMALL, "--out", "run")
+def test_a_torn_results_file_is_named(tmp_path, gradfade):
+    gradfade("attenuate", "depth", *SMALL, "--out", "run")
     table = tmp_path / "run" / "depth.parquet"
     table.write_bytes(table.read_bytes()[:100])
-    code, _, err = gradfade(tmp_path, "report", "run")
+    code, _, err = gradfade("report", "run")
     assert code == 2
     assert "depth.parquet" in err
     assert len(err.splitlines()) == 1
 
 
-def test_bench_report_and_compare_follow_one_another(tmp_path):
+def test_bench_report_and_compare_follow_one_another(tmp_path, gradfade):
     for name in ("a", "b"):
-        code, out, _ = gradfade(tmp_path, *ONE, "--out", name, "--format", "json")
+        code, out, _ = gradfade(*ONE, "--out", name, "--format", "json")
         assert code == 0
         assert [row["activation"] for row in json.loads(out)] == ["relu"]
-    code, out, _ = gradfade(tmp_path, "report", "a")
+    code, out, _ = gradfade("report", "a")
     assert code == 0
     assert Path(tmp_path, out.strip()).name == "index.html"
-    code, out, _ = gradfade(tmp_path, "compare", "a", "b", "--format", "csv")
+    code, out, _ = gradfade("compare", "a", "b", "--format", "csv")
     assert code == 0
     assert "test_activation[relu-forward-L2-float32]" in out
 
@@ -231,47 +180,32 @@ def test_bench_report_and_compare_follow_one_another(tmp_path):
     for benchmark in cost["benchmarks"]:
         benchmark["stats"]["median"] *= 100
     (tmp_path / "b" / "cost.json").write_text(json.dumps(cost))
-    assert gradfade(tmp_path, "compare", "a", "b", "--fail-over", "10%")[0] == 1
+    assert gradfade("compare", "a", "b", "--fail-over", "10%")[0] == 1
 
 
-def test_bench_peers_ends_with_the_means_of_its_ratios(tmp_path):
-    code, out, _ = gradfade(tmp_path, "bench", "peers", "-k", "openblas-512-float32", "--format", "markdown")
+def test_bench_peers_ends_with_the_means_of_its_ratios(gradfade):
+    code, out, _ = gradfade("bench", "peers", "-k", "openblas-512-float32", "--format", "markdown")
     assert code == 0
     assert "### Products of square matrices, float32" in out
     assert "| geometric mean |" in out
     assert "### Geometric means" in out
 
 
-def test_an_interrupted_run_leaves_a_readable_folder_and_is_resumed(tmp_path):
-    journal = tmp_path / "run" / "cost.jsonl"
-    err = interrupt(
-        start(tmp_path, "run", "--out", "run"), lambda: journal.exists() and journal.read_text().count("\n") >= 2
-    )
-    assert "gradfade report run" in err
-    measured = len(journal.read_text().splitlines())
-    assert gradfade(tmp_path, "report", "run")[0] == 0
-    assert "did not finish" in (tmp_path / "run" / "report" / "index.html").read_text()
-
-    assert "resumed" in interrupt(
-        start(tmp_path, "run", "--out", "run"), lambda: len(journal.read_text().splitlines()) > measured
-    )
-
-
-def test_doctor_reports_cache_and_limits_and_clears_the_cache(tmp_path, monkeypatch):
+def test_doctor_reports_cache_and_limits_and_clears_the_cache(tmp_path, monkeypatch, gradfade):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    code, out, _ = gradfade(tmp_path, "doctor", "--format", "json")
+    code, out, _ = gradfade("doctor", "--format", "json")
     table = {(row["subject"], row["name"]): row["value"] for row in json.loads(out)}
     assert code == 0
     assert table["environment", "blas core"]
     assert float(table["cache", "MiB"]) > 0
     assert float(table["limit", "fma, float32"]) > 0
-    assert gradfade(tmp_path, "doctor", "--clear-cache")[0] == 0
+    assert gradfade("doctor", "--clear-cache")[0] == 0
     assert not list(tmp_path.glob("cache/**/*.nbc"))
 
 
-def test_list_and_version(tmp_path):
-    code, out, _ = gradfade(tmp_path, "list", "activations", "--format", "json")
+def test_list_and_version(gradfade):
+    code, out, _ = gradfade("list", "activations", "--format", "json")
     names = [row["name"] for row in json.loads(out)]
     assert code == 0
     assert {"sigmoid", "prelu", "mish"} <= set(names)
-    assert gradfade(tmp_path, "--version")[1].startswith("gradfade ")
+    assert gradfade("--version")[1].startswith("gradfade ")
