@@ -48,17 +48,16 @@ def comfort(dtype: np.dtype[Any]) -> float:
     return (np.finfo(dtype).maxexp - MARGIN) * LOG10_2
 
 
-def rescale(gradient: Array, norm: float) -> int:
-    """Multiply a gradient of that log10 of its norm, in place, by an exact power of two, so that it has far to go.
+def rescaling(norm: float, dtype: np.dtype[Any], ahead: float = 0.0) -> int:
+    """The power of two by which a gradient of that log10 of its norm is to be multiplied, so that it has far to go.
 
-    Returns the power; 0 for a gradient that is comfortable, or that nothing helps: 0 or not finite.
+    0 for one that stays comfortable where it is about to gain so many decades as ahead, or that nothing helps: 0 or not
+    finite.
     """
-    far = comfort(gradient.dtype)
-    if abs(norm) < far or not math.isfinite(norm):
+    far = comfort(dtype)
+    if abs(norm + ahead) < far or not math.isfinite(norm):
         return 0
-    power = round((math.copysign(0.9 * far, -norm) - norm) / LOG10_2)
-    np.ldexp(gradient, power, out=gradient)
-    return power
+    return round((math.copysign(0.9 * far, -norm - ahead) - norm) / LOG10_2)
 
 
 def variance(x: Array) -> float:

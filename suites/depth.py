@@ -19,7 +19,7 @@ from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, activations, parameters, saved_memory
 from suites import attenuation
-from suites.attenuation import LOG10_2, Array, log10_norm, rescale
+from suites.attenuation import LOG10_2, Array, log10_norm, rescaling
 from suites.schema import stack
 
 # A unit counts as saturated where its slope is below this share of the activation's steepest.
@@ -154,7 +154,9 @@ def _backward(network: Layer, state: State, dy: Array) -> tuple[list[float], lis
             weight_norms[name][i] = log10_norm(gradient) - power * LOG10_2
         norm = log10_norm(dx) if power else plain[i]
         norms[i] = norm - power * LOG10_2
-        power += rescale(dx, norm)
+        if added := rescaling(norm, dx.dtype):
+            np.ldexp(dx, added, out=dx)
+            power += added
         dy = dx
     return plain, norms, weight_norms
 

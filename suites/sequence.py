@@ -1,11 +1,9 @@
 """Gradient across time: a loss at the last step only, and the norm of its gradient at every earlier one."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -14,10 +12,9 @@ from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
-from kernels.layer import Layer, State
 from suites import attenuation
-from suites.attenuation import LOG10_2, Array, comfort, log10_norm, rescale
 from suites.schema import stack
+from suites.walk import PIECE, Walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,61 +79,22 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def _seed(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
-    dtype, shape = DTYPES[cell.dtype], (cell.length, cell.batch, cell.inputs)
+    dtype = DTYPES[cell.dtype]
     weights, inputs, injected = attenuation.streams(seed)
     build = ARCHITECTURES[cell.architecture].build
     network = build(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], cell.width)
-    state = network.init(weights, shape, dtype)
+    pieces = [
+        inputs.standard_normal((min(PIECE, cell.length - at), cell.batch, cell.inputs)).astype(dtype)
+        for at in range(0, cell.length, PIECE)
+    ]
+    walk = Walk(network, network.init(weights, pieces[0].shape, dtype), cell.length)
+    walk.through(pieces, injected.standard_normal((cell.batch, cell.width)).astype(dtype))
 
-    network.forward(state, inputs.standard_normal(shape).astype(dtype))
-    gradient = injected.standard_normal((cell.batch, cell.width)).astype(dtype)
-    plain, norms, cell_norms = _backward(network, state, gradient)
-    variances = [attenuation.variance(h) for h in state.saved["h"]]
+    norms, cell_norms = walk.norms["h"], walk.norms.get("c")
     steps = {"seed": seed, "position": range(cell.length + 1)}
     cells = [] if cell_norms is None else [{"metric": "log10_cell_gradient", "value": cell_norms - norms[-1]}]
     return [
-        *attenuation.gradient_rows(seed, cell.dtype, norms, plain),
+        *attenuation.gradient_rows(seed, cell.dtype, norms, walk.plain),
         *({**steps, **row, "unit": "log10"} for row in cells),
-        {**steps, "metric": "forward_variance", "value": variances, "unit": "1"},
+        {**steps, "metric": "forward_variance", "value": walk.variances, "unit": "1"},
     ]
-
-
-def _backward(network: Layer, state: State, gradient: Array) -> tuple[Array, Array, Array | None]:
-    """log10 of gradient norms at steps 0 to the last: of a plain pass, and beyond the dtype's range; of the cell state.
-
-    Where a pass leaves the comfortable range, the next one begins, with what is carried back from there times a power
-    of two: the gradient of h and, in an LSTM, that of c.
-    """
-    dy, saved = np.zeros_like(state.saved["y"]), state.saved
-    carried = [name for name in ("dh", "dc") if name in saved]
-    norms = {name: np.array([]) for name in carried}
-    plain, end, power = np.array([]), len(dy), 0
-    dy[-1] = gradient
-    while True:
-        network.backward(_steps(state, 0, end), dy[:end])
-        for name in carried:
-            known = norms[name][end:] if len(norms[name]) else [log10_norm(saved[name][end])]
-            norms[name] = np.array([*(log10_norm(g) - power * LOG10_2 for g in saved[name][:end]), *known])
-        plain = plain if len(plain) else norms["dh"]
-        largest = np.max([norms[name] for name in carried], axis=0) + power * LOG10_2
-        outside = np.flatnonzero(np.abs(largest[1:end]) >= comfort(dy.dtype)) + 1
-        start = int(outside[-1]) if len(outside) else 0
-        if start == 0 or not math.isfinite(largest[start]):
-            return plain, norms["dh"], norms.get("dc")
-        # Once more up to there alone, since what c carries back is less than its whole gradient, which dc has else.
-        network.backward(_steps(state, start, end), dy[start:end])
-        added = rescale(saved["dh"][start], largest[start])
-        dy[start - 1] = saved["dh"][start]
-        if "dc" in saved:
-            np.ldexp(saved["dc"][start], added, out=saved["dc_last"])
-        end, power = start, power + added
-
-
-def _steps(state: State, start: int, end: int) -> State:
-    """The state of the layer over the steps from start to end alone: views of what it has for each step."""
-    steps = len(state.saved["y"])
-    parts = {
-        name: array[start : end + len(array) - steps] if array.ndim == 3 and len(array) - steps in (0, 1) else array
-        for name, array in state.saved.items()
-    }
-    return replace(state, saved=parts)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from suites.attenuation import log10_norm, rescale, sensible, streams
+from suites.attenuation import comfort, log10_norm, rescaling, sensible, streams
 from suites.errors import UserError
 
 
@@ -38,17 +38,27 @@ def test_the_smallest_subnormal_has_a_norm():
 @pytest.mark.parametrize("size", [1e-28, 1e28])
 def test_rescaling_is_exact_and_goes_to_the_other_end(size):
     x = (np.random.default_rng(0).standard_normal(50) * size).astype(np.float32)
-    before = x.copy()
-    power = rescale(x, log10_norm(x))
+    power = rescaling(log10_norm(x), x.dtype)
     assert abs(power) > 150
-    assert np.array_equal(np.ldexp(x.astype(np.float64), -power), before)
+    scaled = np.ldexp(x, power)
+    assert np.array_equal(np.ldexp(scaled.astype(np.float64), -power), x)
+    assert log10_norm(scaled) == pytest.approx(math.copysign(0.9 * comfort(x.dtype), power), abs=0.2)
 
 
 @pytest.mark.parametrize("norm", [0.3, -20.0, 20.0, -math.inf, math.inf, math.nan])
 def test_what_is_comfortable_or_cannot_be_rescaled_is_left(norm):
-    x = np.ones(3, np.float32)
-    assert rescale(x, norm) == 0
-    assert (x == 1).all()
+    assert rescaling(norm, np.dtype(np.float32)) == 0
+
+
+@pytest.mark.parametrize(
+    ("norm", "ahead", "sign"), [(0.3, -30, 1), (-20, -8, 1), (-20, 30, 0), (20, 8, -1), (30, 0, -1)]
+)
+def test_a_gradient_is_rescaled_before_it_leaves_the_comfortable_range(norm, ahead, sign):
+    """From where it is then, it has the whole range to go."""
+    power, far = rescaling(norm, np.dtype(np.float32), ahead), comfort(np.dtype(np.float32))
+    assert np.sign(power) == sign
+    if sign:
+        assert norm + power * math.log10(2) == pytest.approx(sign * 0.9 * far, abs=0.2)
 
 
 def test_streams_are_independent_and_repeatable():
