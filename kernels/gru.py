@@ -118,7 +118,7 @@ def gru(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
             loops.slope_gradient(activation.f, activation.df_da)(state.grads["a"], saved["da"], dh, gates, a)
         return dx
 
-    return Layer(init, forward, backward, f"gru {hidden} {activation.name}")
+    return Layer(init, forward, backward, f"gru {hidden} {activation.name}", activation=activation)
 
 
 def _weights(arrays: dict[str, Array]) -> loops.Weights:

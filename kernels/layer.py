@@ -51,7 +51,7 @@ class Layer:
     forward(state, x): y, which is state.saved["y"]; keeps a reference to x as saved["x"], which backward needs.
     backward(state, dy): dx, given dy at the output of the last forward; fills state.grads. RuntimeError before any.
     layers: those it is made of, in the order of its state's children.
-    activation: the row of ACTIVATIONS that makes saved["y"] of saved["z"], in a layer that has one.
+    activation: the row of ACTIVATIONS that it applies, in a layer that has one; to saved["z"] where there is a z.
     """
 
     init: Callable[[np.random.Generator, tuple[int, ...], DType], State]
@@ -190,7 +190,7 @@ def residual(layer: Layer, scale: float = 1.0) -> Layer:
 
 def activations(layer: Layer, state: State) -> Iterator[tuple[Any, State]]:
     """Walk (activation, state) of the layers that apply one: saved["y"] = f(saved["z"])."""
-    if layer.activation is not None:
+    if layer.activation is not None and "z" in state.saved:
         yield layer.activation, state
     for part, child in zip(layer.layers, state.children, strict=True):
         yield from activations(part, child)

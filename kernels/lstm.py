@@ -119,7 +119,7 @@ def lstm(activation: Activation, initializer: Initializer, hidden: int) -> Layer
             loops.slope_gradient(activation.f, activation.df_da)(state.grads["a"], saved["da"], dh, dc, c, gates, a)
         return dx
 
-    return Layer(init, forward, backward, f"lstm {hidden} {activation.name}")
+    return Layer(init, forward, backward, f"lstm {hidden} {activation.name}", activation=activation)
 
 
 def _weights(arrays: dict[str, Array]) -> loops.Weights:

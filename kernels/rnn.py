@@ -97,7 +97,7 @@ def rnn(activation: Activation, initializer: Initializer, hidden: int) -> Layer:
             parameter_gradient(activation.df_da)(state.grads["a"], saved["da"], *rows, a)
         return dx
 
-    return Layer(init, forward, backward, f"rnn {hidden} {activation.name}")
+    return Layer(init, forward, backward, f"rnn {hidden} {activation.name}", activation=activation)
 
 
 def _weights(arrays: dict[str, Array]) -> loops.Weights:

@@ -5,13 +5,12 @@ same work on the same weights. ns_per_element is the time per example.
 """
 
 import numpy as np
-from scipy.special import log_softmax
 
 from kernels import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from kernels.checks import DTYPES
 from kernels.layer import parameters
 from kernels.loss import softmax_cross_entropy
-from suites import gate, layer_gate
+from suites import gate, layer_gate, loss_gate
 from suites.datasets import digits
 from suites.grids import grid
 from suites.measure import Work
@@ -44,7 +43,7 @@ def test_training_step(timed, seed, activation, dtype):
         check_adam(name, before, values, grads)
         for value, old in zip(values, before, strict=True):
             value[...] = old
-        check_loss(name, loss, dlogits, logits, labels)
+        loss_gate.cross_entropy(name, loss, dlogits, logits, labels)
         layer_gate.check(name, model, state)
 
     products = sum(value.size for value in values if value.ndim == 2)
@@ -57,18 +56,6 @@ def test_training_step(timed, seed, activation, dtype):
         flop=6.0 * BATCH * products,
     )
     timed(work, lambda: step(still), check)
-
-
-def check_loss(name, loss, dlogits, logits, labels):
-    """The mean cross-entropy and its gradient, of the logits as they are; GateError where they are wrong."""
-    logarithms = log_softmax(logits.astype(np.float64), axis=1)
-    rows, eps = np.arange(len(labels)), float(np.finfo(logits.dtype).eps)
-    expected = -logarithms[rows, labels].mean()
-    gate.check(f"{name}: loss", np.array([loss]), np.array([expected]), 8 * eps * max(1.0, np.abs(logarithms).max()))
-    gradient = np.exp(logarithms)
-    gradient[rows, labels] -= 1.0
-    scale = np.abs(logits).max() + len(logits[0])
-    gate.check(f"{name}: dlogits", dlogits, gradient / len(labels), 8 * eps * scale / len(labels))
 
 
 def check_adam(name, before, after, grads):

@@ -17,9 +17,9 @@ REFERENCE_ULP = 32
 
 # Roundings of a product besides those of its sums: of what was added, and of factors that are results themselves.
 CHAIN = 16
-# Roundings of results that are no sums of products alone, in units of the largest: 2^-11 in float32, for sums of
-# thousands of terms and the exponentials of sums.
-CLOSE = 2**12
+# Roundings of results that are no sums of products alone, of their terms' size: sums of thousands of terms in vectors,
+# and exponentials, each of a few roundings.
+CLOSE = 2**7
 
 
 class GateError(AssertionError):
@@ -85,10 +85,13 @@ def product(name: str, got: Array, factors: tuple[Array, Array], plus: Array | f
     check_sums(name, got, left @ right + added, magnitude, terms=len(right) + CHAIN)
 
 
-def close(name: str, got: Array, reference: Array) -> None:
-    """check to CLOSE units in the last place of the reference's largest number: for results of many operations."""
-    scale = np.abs(reference).max(initial=0.0)
-    check(name, got, reference, CLOSE * float(np.finfo(got.dtype).eps) * scale)
+def close(name: str, got: Array, reference: Array, size: Array) -> None:
+    """check to CLOSE roundings of numbers of that size: for results of many operations.
+
+    size, of reference's shape, is what the terms of each element come to in absolute value, whatever cancels.
+    """
+    limits = np.finfo(got.dtype)
+    check(name, got, reference, CLOSE * (float(limits.eps) * size + float(limits.smallest_subnormal)))
 
 
 def rows(array: Array) -> Array:

@@ -20,12 +20,17 @@ STATES = ("h", "c")
 
 
 def poison(state: State) -> None:
-    """Fill with NaN what forward and backward write, in this layer and those it is made of."""
+    """Fill with NaN what forward and backward write, in this layer and those it is made of.
+
+    Running statistics, which a training batch moves, begin anew.
+    """
     recurrent = "Wh" in state.params
     for name, array in state.saved.items():
         if name not in GIVEN:
             gate.poison(array[1:] if recurrent and name in STATES else array)
     gate.poison(*state.grads.values())
+    for name, array in state.buffers.items() if state.training else ():
+        array.fill(norm_gate.START[name])
     for child in state.children:
         poison(child)
 
@@ -69,7 +74,7 @@ def residual(name: str, state: State) -> None:
     dh, dy, x, h, branch = (array.astype(np.float64) for array in given)
     scale = float(np.vdot(dh, dy) / np.vdot(dy, dy))
     eps = float(np.finfo(saved["y"].dtype).eps)
-    gate.check(f"{name}: dh", dh, scale * dy, 2 * eps * np.abs(dh))
+    gate.check(f"{name}: dh", dh, scale * dy, 2 * eps * np.abs(scale * dy))
     gate.check(f"{name}: y", saved["y"], x + scale * h, 4 * eps * (np.abs(x) + np.abs(scale * h)))
     gate.check(f"{name}: dx", saved["dx"], dy + branch, 4 * eps * (np.abs(dy) + np.abs(branch)))
 

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from kernels.elementwise import Activation
 from kernels.layer import State
-from suites.gate import Array, close, pointwise, product, rows
+from suites.gate import Array, check, close, pointwise, product, rows
 
 
 def rnn(name: str, state: State, activation: Activation) -> None:
@@ -28,14 +28,22 @@ def lstm(name: str, state: State, activation: Activation) -> None:
     """Check c_t = s(f) c_{t-1} + s(i) act(g), h_t = s(o) act(c_t) and their gradients after forward and backward."""
     wide, f, df = _wide(state), *_functions(state, activation)
     h, c, dh, dc, g = wide["h"], wide["c"], wide["dh"], wide["dc"], np.split(wide["gates"], 4, axis=-1)[2]
-    z = _points(state, h)
-    i, forget, point, o = np.split(z, 4, axis=-1)
-    close(f"{name}: g", np.split(state.saved["gates"], 4, axis=-1)[2], point)
-    close(f"{name}: c", state.saved["c"][1:], expit(forget) * c[:-1] + expit(i) * f(g))
-    close(f"{name}: h", state.saved["h"][1:], expit(o) * f(c[1:]))
+    z, size = _points(state, h)
+    (i, forget, point, o), (of_i, of_forget, of_point, of_o) = (np.split(array, 4, axis=-1) for array in (z, size))
+    kept = np.split(state.saved["gates"], 4, axis=-1)
+    for key, part, gate, of_gate in (("i", 0, i, of_i), ("f", 1, forget, of_forget), ("o", 3, o, of_o)):
+        close(f"{name}: {key}", kept[part], *_folded(gate, of_gate))
+    close(f"{name}: g", kept[2], point, of_point)
+    entering, keeping = expit(i) * f(g), expit(forget) * c[:-1]
+    of_c = np.abs(entering) * (1 + of_i) + np.abs(keeping) * (1 + of_forget)
+    close(f"{name}: c", state.saved["c"][1:], keeping + entering, of_c)
+    close(f"{name}: h", state.saved["h"][1:], expit(o) * f(c[1:]), np.abs(expit(o) * f(c[1:])) * (1 + of_o))
     later = np.concatenate([dc[2:] * expit(forget[1:]), wide["dc_last"][None]])
-    close(f"{name}: dc", state.saved["dc"][1:], later + dh[1:] * expit(o) * df(c[1:]))
-    close(f"{name}: dc at the start", state.saved["dc"][0], dc[1] * expit(forget[0]))
+    of_later = np.abs(later) * (1 + np.concatenate([of_forget[1:], np.zeros_like(of_forget[:1])]))
+    by_h = dh[1:] * expit(o) * df(c[1:])
+    close(f"{name}: dc", state.saved["dc"][1:], later + by_h, of_later + np.abs(by_h) * (1 + of_o))
+    first = dc[1] * expit(forget[0])
+    close(f"{name}: dc at the start", state.saved["dc"][0], first, np.abs(first) * (1 + of_forget[0]))
     by_gate = (
         dc[1:] * f(g) * _slope(i),
         dc[1:] * c[:-1] * _slope(forget),
@@ -51,12 +59,17 @@ def gru(name: str, state: State, activation: Activation) -> None:
     wide, f, df = _wide(state), *_functions(state, activation)
     h, dh, q, n = wide["h"], wide["dh"], wide["q"], np.split(wide["gates"], 3, axis=-1)[2]
     Whn, hidden = np.split(state.params["Wh"], 3, axis=1)[2], h.shape[2]
-    r, z, _ = np.split(_points(state, h), 3, axis=-1)
+    points, sizes = _points(state, h)
+    (r, z, _), (of_r, of_z, _) = (np.split(array, 3, axis=-1) for array in (points, sizes))
+    kept = np.split(state.saved["gates"], 3, axis=-1)
+    for key, part, gate, of_gate in (("r", 0, r, of_r), ("z", 1, z, of_z)):
+        close(f"{name}: {key}", kept[part], *_folded(gate, of_gate))
     product(f"{name}: q", rows(state.saved["q"]), (rows(h[:-1]), Whn), plus=state.params["bh"])
-    inputs = rows(wide["x"]) @ state.params["Wx"][:, 2 * hidden :] + state.params["b"][2 * hidden :]
-    point = inputs.reshape(n.shape) + expit(r) * q
-    close(f"{name}: n", np.split(state.saved["gates"], 3, axis=-1)[2], point)
-    close(f"{name}: h", state.saved["h"][1:], expit(-z) * f(n) + expit(z) * h[:-1])
+    Wxn, bn = (state.params[key][..., 2 * hidden :].astype(np.float64) for key in ("Wx", "b"))
+    of_n = np.abs(wide["x"]) @ np.abs(Wxn) + np.abs(bn) + np.abs(expit(r) * q) * (1 + of_r)
+    close(f"{name}: n", kept[2], wide["x"] @ Wxn + bn + expit(r) * q, of_n)
+    new, old = expit(-z) * f(n), expit(z) * h[:-1]
+    close(f"{name}: h", state.saved["h"][1:], new + old, (np.abs(new) + np.abs(old)) * (1 + of_z))
     dn = dh[1:] * expit(-z) * df(n)
     both = dn * q * _slope(r), dh[1:] * (h[:-1] - f(n)) * _slope(z)
     by_x, by_h = (rows(np.concatenate([*both, last], axis=-1)) for last in (dn, dn * expit(r)))
@@ -74,11 +87,18 @@ def _functions(state: State, activation: Activation) -> tuple[Any, Any]:
     return lambda x: activation.reference(x, a), lambda x: activation.reference_derivative(x, a)
 
 
-def _points(state: State, h: Array) -> Array:
-    """x_t Wx + h_{t-1} Wh + b of all steps, in float64."""
+def _points(state: State, h: Array) -> tuple[Array, Array]:
+    """x_t Wx + h_{t-1} Wh + b of all steps, in float64, and the same sums over absolute values."""
     given = (*(state.params[name] for name in ("Wx", "Wh", "b")), state.saved["x"])
     Wx, Wh, b, x = (array.astype(np.float64) for array in given)
-    return np.asarray(x @ Wx + h[:-1] @ Wh + b)
+    sizes = np.abs(x) @ np.abs(Wx) + np.abs(h[:-1]) @ np.abs(Wh) + np.abs(b)
+    return x @ Wx + h[:-1] @ Wh + b, sizes
+
+
+def _folded(z: Array, size: Array) -> tuple[Array, Array]:
+    """What is kept of a gate sigmoid(z), its smaller side with the sign of z, and its size where z's terms have one."""
+    side = expit(-np.abs(z))
+    return np.copysign(side, z), side * (1 + size)
 
 
 def _slope(x: Array) -> Array:
@@ -90,7 +110,7 @@ def _gradients(name: str, state: State, by_x: Array, by_h: Array, plus: Array | 
     """Check all gradients from those of x Wx and of h Wh (T N, gates H), and plus, what else flows a step back."""
     saved, grads = state.saved, state.grads
     x, h, dy = rows(saved["x"]), rows(saved["h"][:-1]), saved["dy"].astype(np.float64)
-    close(f"{name}: dh at the end", saved["dh"][-1], dy[-1])
+    check(f"{name}: dh at the end", saved["dh"][-1], dy[-1], 0.0)
     entering = np.concatenate([np.zeros_like(dy[:1]), dy[:-1]]) + plus
     product(f"{name}: dh", rows(saved["dh"][:-1]), (by_h, state.params["Wh"].T), plus=rows(entering))
     product(f"{name}: dx", rows(saved["dx"]), (by_x, state.params["Wx"].T))
