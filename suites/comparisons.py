@@ -30,7 +30,7 @@ class Comparison:
     """One thing compared: make(size, rng) gives the numbers, ways how each contender goes about it, by its name.
 
     kind is the table of the report where it stands. A way is "contender" or "contender lane". largest is the distance
-    of results, relative in Frobenius norm, up to which they are the same: rounding, and kinks that it moves across.
+    of results, relative in Frobenius norm, up to which they are the same: rounding.
     quick is how many of the sizes stand beside PyTorch in the quick profile; beside the others it is the first.
     """
 
@@ -119,7 +119,7 @@ def _training(activation: str) -> Comparison:
         make=make,
         ways=ways,
         directions=UPDATE,
-        largest=0.05 if activation == "relu" else 1e-3,
+        largest=1e-3,
     )
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernels.activations import ACTIVATIONS
 from kernels.elementwise import Activation
 from kernels.layer import Layer, State
 from suites import attention_gate, gate, norm_gate, recurrent_gate
 from suites.gate import Array, pointwise, product, rows
 
-# What forward and backward are given, or keep from one call to the next; of h and c that is the first step alone.
+# What forward and backward are given, or keep from one call to the next; of h and c that is the first step alone, of
+# the gradient of sequences of which a layer takes the last step all but that.
 GIVEN = ("x", "dy", "a", "dc_last")
 STATES = ("h", "c")
 
@@ -24,10 +24,11 @@ def poison(state: State) -> None:
 
     Running statistics, which a training batch moves, begin anew.
     """
-    recurrent = "Wh" in state.params
+    recurrent, fewer_axes = "Wh" in state.params, state.saved["y"].ndim < state.saved["dx"].ndim
     for name, array in state.saved.items():
         if name not in GIVEN:
-            gate.poison(array[1:] if recurrent and name in STATES else array)
+            kept = 1 if recurrent and name in STATES else -1 if fewer_axes and name == "dx" else 0
+            gate.poison(array[kept:])
     gate.poison(*state.grads.values())
     for name, array in state.buffers.items() if state.training else ():
         array.fill(norm_gate.START[name])
@@ -79,6 +80,20 @@ def residual(name: str, state: State) -> None:
     gate.check(f"{name}: dx", saved["dx"], dy + branch, 4 * eps * (np.abs(dy) + np.abs(branch)))
 
 
+def rearranged(name: str, state: State) -> None:
+    """Check a layer that only moves numbers: the pieces of examples as steps, or the last step of sequences."""
+    saved = state.saved
+    if saved["y"].ndim > saved["x"].ndim:
+        steps, examples, features = saved["y"].shape
+        y = saved["x"].reshape(examples, steps, features).swapaxes(0, 1)
+        dx = saved["dy"].swapaxes(0, 1).reshape(saved["x"].shape)
+    else:
+        y, dx = saved["x"][-1], np.zeros_like(saved["x"])
+        dx[-1] = saved["dy"]
+    gate.check(f"{name}: y", saved["y"], y, 0.0)
+    gate.check(f"{name}: dx", saved["dx"], dx, 0.0)
+
+
 def _input(state: State) -> Array:
     """What went into the first layer of a chain, where it is kept: an activation alone calls it z."""
     if state.children:
@@ -90,8 +105,8 @@ Check = Callable[[str, Layer, State], None]
 
 
 def _active(check: Callable[[str, State, Activation], None]) -> Check:
-    """Of a layer with an activation, which its name ends with."""
-    return lambda name, layer, state: check(name, state, ACTIVATIONS[layer.name.split()[-1]])
+    """Of a layer with an activation."""
+    return lambda name, layer, state: check(name, state, layer.activation)
 
 
 def _plain(check: Callable[[str, State], None]) -> Check:
@@ -101,7 +116,9 @@ def _plain(check: Callable[[str, State], None]) -> Check:
 
 # What a layer has, besides a learned slope -> its check: parameters, buffers, and a cell state where there is one.
 LAYERS: dict[frozenset[str], Check] = {
-    frozenset(): _active(activate),
+    frozenset(): lambda name, layer, state: (
+        activate(name, state, layer.activation) if layer.activation else rearranged(name, state)
+    ),
     frozenset({"W", "b"}): _active(dense),
     frozenset({"Wx", "Wh", "b"}): _active(recurrent_gate.rnn),
     frozenset({"Wx", "Wh", "b", "c"}): _active(recurrent_gate.lstm),

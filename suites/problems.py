@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from kernels.dense import dense_activation
-from kernels.layer import Array, Layer, State, chain, empty, parameters, repeat
+from kernels.layer import Array, Layer, State, activations, chain, empty, parameters, repeat
 from kernels.loss import mse, softmax_cross_entropy
 from kernels.softmax import softmax_backward, softmax_forward
 from suites.measure import nothing
@@ -22,6 +22,7 @@ Shape = tuple[int, ...]
 DTYPE = np.dtype(np.float32)
 LEARNING_RATE = 1e-3
 CLASSES = 10
+MARGIN = 1e-5  # ten times what rounding adds up to in ten layers of numbers around 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +187,8 @@ def _update(start: list[Array], grads: list[Array], own: Entry, **given: Any) ->
 def training_step(size: tuple[int, int, int], rng: Generator, *, activation: str) -> Problem:
     """Forward, cross-entropy, backward and Adam of dense layers: batch, width and depth, the last to CLASSES logits.
 
-    Results: the loss and the gradients; the learning rate is 0, so that every step does the same work.
+    Results: the loss and the gradients; the learning rate is 0, so that every step does the same work. Inputs are drawn
+    anew until every pre-activation is MARGIN from the activation's kinks, across which rounding could move it.
     """
     batch, width, depth = size
     initializer = INITIALIZERS["he_normal"]
@@ -194,6 +196,8 @@ def training_step(size: tuple[int, int, int], rng: Generator, *, activation: str
     network = chain(*hidden.layers, dense_activation(ACTIVATIONS["identity"], initializer, CLASSES))
     state = network.init(rng, (batch, width), DTYPE)
     x, labels = normal(rng, (batch, width)), rng.integers(0, CLASSES, batch)
+    while _close_to_kinks(network, state, x):
+        x = normal(rng, (batch, width))
     pairs = named(state)
     values, gradients = (list(arrays) for arrays in zip(*pairs.values(), strict=True))
     dlogits, step = empty((batch, CLASSES), DTYPE), OPTIMIZERS["adam"].make(values, gradients, 0.0)
@@ -207,3 +211,10 @@ def training_step(size: tuple[int, int, int], rng: Generator, *, activation: str
     params = {name: value.copy() for name, (value, _) in pairs.items()}
     given = {"labels": labels, "activation": activation}
     return Problem(x=x, dy=dlogits, params=params, own={"step": Entry(call=call)}, elements=batch, given=given)
+
+
+def _close_to_kinks(network: Layer, state: State, x: Array) -> bool:
+    """Whether a pre-activation is near a kink, where another rounding would be another slope."""
+    network.forward(state, x)
+    points = ((row, child.saved["z"]) for row, child in activations(network, state))
+    return any((np.abs(z - kink) < MARGIN).any() for row, z in points for kink in row.kinks)

@@ -10,7 +10,9 @@ from kernels.batch_norm import batch_norm
 from kernels.layer import residual
 from kernels.layer_norm import layer_norm
 from kernels.rms_norm import rms_norm
+from kernels.sequences import as_sequence, last_step
 from suites import layer_gate, norm_gate
+from suites.bench_layers import evaluating
 from suites.gate import GateError
 
 INITIALIZER = INITIALIZERS["framework_default"]
@@ -28,21 +30,25 @@ def recurrent(name):
 
 
 # Layer -> its function of an activation, the shape of x, and what can be wrong in it.
-NORM = ("y", "dx", "gamma")
-GATED = ("h", "dh", "dx", "Wx", "Wh", "b")
-WEIGHTS = ("Wq", "Wk", "Wv", "Wo", "bq", "bv", "bo")
+NORM = ("y", "dx", "gamma", "rstd")
+CELL = ("h", "dh", "dx", "Wx", "Wh", "b")
+# The gradient of bk is 0 but for rounding: the same number added to a row of scores changes nothing.
+ATTENTION = ("q", "k", "v", "p", "h", "y", "dx", "Wq", "Wk", "Wv", "Wo", "bq", "bv", "bo")
 LAYERS = {
     "dense": (deep("plain"), ROWS, ("z", "y", "dz", "dx", "W", "b", "a")),
     "activate": (activate, ROWS, ("y", "dx", "a")),
     "residual": (lambda row: residual(deep("plain")(row), 0.5), ROWS, ("y", "dh", "dx")),
-    "layer_norm": (lambda row: layer_norm(), SEQUENCE, (*NORM, "beta")),
-    "batch_norm": (lambda row: batch_norm(), ROWS, (*NORM, "beta")),
+    "layer_norm": (lambda row: layer_norm(), SEQUENCE, (*NORM, "beta", "mean")),
+    "batch_norm": (lambda row: batch_norm(), ROWS, (*NORM, "beta", "mean", "running_mean", "running_var")),
+    "batch_norm_evaluate": (lambda row: evaluating(), ROWS, ("y", "dx", "gamma", "beta")),
     "rms_norm": (lambda row: rms_norm(), SEQUENCE, NORM),
-    "rnn": (recurrent("rnn"), SEQUENCE, ("z", "y", "dz", "dh", "dx", "Wx", "Wh", "b", "a")),
-    "lstm": (recurrent("lstm"), SEQUENCE, (*GATED, "c", "dc")),
-    "gru": (recurrent("gru"), SEQUENCE, (*GATED, "q", "bh")),
-    "attention": (lambda row: attention(INITIALIZER, 2), SEQUENCE, ("p", "y", "dx", *WEIGHTS)),
-    "causal": (lambda row: attention(INITIALIZER, 2, True), SEQUENCE, ("p", "y", "dx", *WEIGHTS)),
+    "rnn": (recurrent("rnn"), SEQUENCE, ("z", "dz", "a", *CELL)),
+    "lstm": (recurrent("lstm"), SEQUENCE, ("gates", "c", "dc", *CELL)),
+    "gru": (recurrent("gru"), SEQUENCE, ("gates", "q", "bh", *CELL)),
+    "attention": (lambda row: attention(INITIALIZER, 2), SEQUENCE, ATTENTION),
+    "causal": (lambda row: attention(INITIALIZER, 2, True), SEQUENCE, ATTENTION),
+    "as_sequence": (lambda row: as_sequence(2), ROWS, ("y", "dx")),
+    "last_step": (lambda row: last_step(), SEQUENCE, ("y", "dx")),
     "batchnorm": (deep("batchnorm"), ROWS, ("W", "gamma", "y")),
     "transformer_pre": (deep("transformer_pre"), SEQUENCE, ("gamma", "Wq", "W")),
     "transformer_post": (deep("transformer_post"), SEQUENCE, ("gamma", "Wq", "W")),
@@ -79,11 +85,17 @@ def test_a_fault_in_any_result_is_found(layer, written):
 
 
 def spoil(state, written):
-    """Make an element of a result wrong, in this layer or the first of those it is made of that has it."""
-    arrays = state.saved | state.grads
+    """Make an element of the smallest row of a result wrong by a hundredth of the largest in that row.
+
+    Of what this layer wrote, or the first of those it is made of that has it; what it starts with is left.
+    """
+    arrays = state.saved | state.buffers | state.grads
     if written in arrays:
-        array = arrays[written]
-        array.flat[array.size // 2] += 0.01 + 0.01 * np.abs(array).max()
+        array = arrays[written][1:] if written in layer_gate.STATES and "Wh" in state.params else arrays[written]
+        flat = array.reshape(-1, array.shape[-1])
+        largest = np.abs(flat).max(axis=1)
+        row = np.argmin(np.where(largest > 0, largest, np.inf))
+        flat[row, np.argmax(np.abs(flat[row]))] *= 1.01
         return True
     return any(spoil(child, written) for child in state.children)
 

@@ -108,10 +108,6 @@ def wrong_loss(patch, module):
     patch.setattr(module, "softmax_cross_entropy", lambda *arguments: right(*arguments) + 0.01)
 
 
-def contender(patch, module):
-    """Nothing: the contender below is wrong already."""
-
-
 ACTIVATIONS, DENSE, RECURRENT = "bench_activations.py::test_activation", "bench_dense.py", "bench_recurrent.py"
 TRAINING, ATTENUATION, PEERS = "bench_training.py::test_training_step", "bench_attenuation.py", "bench_peers.py"
 LAYERS, ATTENTION, OPTIMIZERS = "bench_layers.py", "bench_attention.py", "bench_optimizers.py"
@@ -179,7 +175,7 @@ FAULTS = {
     f"{TRAINING}[relu6-float32]": Fault("Adam", optimizer),
     f"{TRAINING}[tanh-float32]": Fault("loss", wrong_loss),
     f"{TRAINING}[softsign-float32]": Fault(
-        "dlogits", function("softmax_cross_entropy", lambda dlogits, *_: bump(dlogits))
+        "gradient", function("softmax_cross_entropy", lambda dlogits, *_: bump(dlogits))
     ),
     f"{TRAINING}[identity-float32]": Fault(
         "layer 0: dW", layer("network", lambda state: bump(state.children[0].grads["W"]))
@@ -191,13 +187,13 @@ FAULTS = {
         "dh", architecture("rnn", lambda state: bump(state.saved["dh"][0]))
     ),
     f"{PEERS}::test_element[planted-tanh-forward_backward-65536-preallocated-float32]": Fault(
-        "planted tanh forward_backward", contender
+        "planted tanh forward_backward", WRONG
     ),
     f"{PEERS}::test_element[planted-relu-forward-16777216-preallocated-float32]": Fault(
-        "planted relu forward", contender
+        "planted relu forward", WRONG
     ),
-    f"{PEERS}::test_network[planted-tanh]": Fault("planted against gradfade, tanh network", contender),
-    f"{PEERS}::test_layer[planted-softmax-1024x256-forward_backward-1]": Fault("result 1", contender),
+    f"{PEERS}::test_network[planted-tanh]": Fault("planted against gradfade, tanh network", lambda patch, module: None),
+    f"{PEERS}::test_layer[planted-softmax-1024x256-forward_backward-1]": Fault("result 1", lambda patch, module: None),
 }
 
 
