@@ -70,12 +70,11 @@ def check_layer(activation: Activation, initializer: Initializer, hidden: int) -
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """ValueError unless shape is (steps, rows, features), with a step and a feature."""
-    if not isinstance(shape, tuple) or len(shape) != 3 or not all(isinstance(n, int | np.integer) for n in shape):
+    """ValueError unless shape is (steps, rows, features), with a step."""
+    if len(shape) != 3:
         raise ValueError(f"shape must be (steps, rows, features), got {shape}")
-    for name, size in (("time step", shape[0]), ("feature", shape[2])):
-        if size < 1:
-            raise ValueError(f"shape must have at least one {name}, got {shape}")
+    if shape[0] < 1:
+        raise ValueError(f"shape must have at least one time step, got {shape}")
 
 
 def initial(

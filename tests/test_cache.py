@@ -186,7 +186,7 @@ from dataclasses import replace
 import numpy as np
 from kernels import ACTIVATIONS, INITIALIZERS
 from kernels.dense import dense_activation
-from kernels.recurrent import rnn
+from kernels.rnn import rnn
 def load(path):
     spec = importlib.util.spec_from_file_location("own", path)
     module = importlib.util.module_from_spec(spec)

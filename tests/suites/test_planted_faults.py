@@ -189,9 +189,7 @@ FAULTS = {
     f"{PEERS}::test_element[planted-tanh-forward_backward-65536-preallocated-float32]": Fault(
         "planted tanh forward_backward", WRONG
     ),
-    f"{PEERS}::test_element[planted-relu-forward-16777216-preallocated-float32]": Fault(
-        "planted relu forward", WRONG
-    ),
+    f"{PEERS}::test_element[planted-relu-forward-16777216-preallocated-float32]": Fault("planted relu forward", WRONG),
     f"{PEERS}::test_network[planted-tanh]": Fault("planted against gradfade, tanh network", lambda patch, module: None),
     f"{PEERS}::test_layer[planted-softmax-1024x256-forward_backward-1]": Fault("result 1", lambda patch, module: None),
 }
