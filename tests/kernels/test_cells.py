@@ -211,3 +211,14 @@ def test_loops_are_vector_code_of_their_dtype(rng, make, loops):
         packed = len(re.findall(r"\bvdivps\b", code))
         assert packed >= len(re.findall(r"\bvdivss\b", code)) > 0
         assert not re.search(r"\b(?:exp|tanh|expm1|fma)f?\b", code)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
+@pytest.mark.parametrize(("make", "factory"), [(lstm, lstm_loops.slope_gradient), (gru, gru_loops.slope_gradient)])
+def test_sums_over_all_steps_are_vector_code(rng, make, factory):
+    prelu = ACTIVATIONS["prelu"]
+    layer = make(prelu, LECUN, 7)
+    state = layer.init(rng, (2, 3, 4), F32)
+    layer.backward(state, layer.forward(state, np.ones((2, 3, 4), np.float32)))
+    code = assembly(factory(prelu.f, prelu.df_da), "float32")
+    assert len(re.findall(r"\bvaddpd\b", code)) >= len(re.findall(r"\bvaddsd\b", code)) > 0
