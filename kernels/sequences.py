@@ -8,8 +8,10 @@ from kernels.layer import Array, DType, Layer, State, accept, empty
 def as_sequence(steps: int) -> Layer:
     """y (steps, N, F / steps) of x (N, F): the features of an example in pieces, one after the other.
 
-    ValueError unless steps is at least 1 and divides the features.
+    TypeError unless steps is an int, ValueError unless it is at least 1 and divides the features.
     """
+    if not isinstance(steps, int | np.integer):
+        raise TypeError(f"steps must be an int, got {steps!r}")
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
 
