@@ -7,7 +7,8 @@ Weights are packed once for all steps. Backward makes the pre-activations' gradi
 up for those of the weights while they are in the cache. Several threads share the rows N of each step, and the
 columns of the weights' gradients: no sums of several threads have to be added.
 
-What one step stores and another loads is read by plain indexing: `load` is for what no `store` of the loop writes.
+What one loop or step stores and another reads is read by plain indexing: `load` is for what is stored, if at all, in
+the same place and afterwards.
 """
 
 from collections.abc import Iterator
