@@ -30,7 +30,8 @@ class Architecture:
     time: make(activation, initializer, hidden), a cell; x is (T, N, F), and saved["dh"] has the positions.
     both: make(activation, initializer, width, depth, causal=False); x is (T, N, width), the children are the positions
     across depth, and the steps of their saved["dx"] those across time.
-    gated: whether there are gates for an initialiser to set. least_batch: the smallest N it can be trained with.
+    gated: whether there are gates for an initialiser to set. centred: whether what the units of a layer have in common
+    is taken away. least_batch: the smallest N it can be trained with.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Architecture:
     paper: str
     kinds: frozenset[str] = DEPTH
     gated: bool = False
+    centred: bool = False
     least_batch: int = 1
 
     def build(
@@ -59,6 +61,11 @@ class Architecture:
         check_row("initializer", initializer, Initializer)
         if initializer.gates is not None and not self.gated:
             raise ValueError(f"{initializer.name} sets the biases of gates, and {self.name} has none")
+        if self.centred and not initializer.independent:
+            raise ValueError(
+                f"{initializer.name} makes all units of a layer the same, "
+                f"and {self.name} takes away what they have in common: nothing is left"
+            )
         if causal and "time" not in self.kinds:
             raise ValueError(f"causal is for sequences, and {self.name} has no time steps")
         check_size("width", width)
@@ -130,7 +137,12 @@ _ROWS = (
         least_batch=2,
         paper="Ioffe & Szegedy 2015, Batch normalization, algorithm 1",
     ),
-    Architecture(name="layernorm", make=normalised(layer_norm), paper="Ba et al. 2016, Layer normalization, eq. 4"),
+    Architecture(
+        name="layernorm",
+        make=normalised(layer_norm),
+        centred=True,
+        paper="Ba et al. 2016, Layer normalization, eq. 4",
+    ),
     Architecture(name="rnn", kinds=TIME, make=rnn, paper="Elman 1990, Finding structure in time"),
     Architecture(
         name="lstm",

@@ -119,6 +119,11 @@ def test_second_process_compiles_nothing(tmp_path):
     assert set(second["ran"]) == decorators
 
 
+def test_importing_compiles_nothing(tmp_path):
+    code = "import json; from kernels import jit; print(json.dumps([*jit.compile_counts(), jit.compile_seconds()]))"
+    assert run(code, tmp_path) == [0, 0, 0]
+
+
 def test_editing_an_imported_file_compiles_all_again(tmp_path):
     source = tmp_path / "source"
     shutil.copytree(ROOT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
