@@ -11,7 +11,7 @@ import numpy as np
 
 from kernels import jit, tiles
 from kernels.blas import gemm_alone
-from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.checks import check_apart, check_dtype, check_input, check_output, check_row, check_size
 from kernels.heads import BLOCK, attend, attend_backward
 from kernels.initializers import Initializer
 from kernels.intrinsics import load, store
@@ -200,6 +200,8 @@ def attention(initializer: Initializer, heads: int, causal: bool = False) -> Lay
     where h is the heads' output, and the probabilities p (N, heads, T, T). ValueError unless F is a
     multiple of heads and T at least 1.
     """
+    check_row("initializer", initializer, Initializer)
+    check_size("heads", heads)
     weights, biases = ("Wq", "Wk", "Wv", "Wo"), ("bq", "bk", "bv", "bo")
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:

@@ -202,8 +202,12 @@ def test_zero_steps_and_wrong_shapes_are_refused(rng):
         layer.init(rng, (0, 2, 6), DOUBLE)
     with pytest.raises(ValueError, match="heads must divide the features, got 3 heads and 7 features"):
         layer.init(rng, (4, 2, 7), DOUBLE)
-    with pytest.raises(ValueError, match="heads must divide the features, got 0 heads"):
-        attention(DEFAULT, 0).init(rng, (4, 2, 7), DOUBLE)
+    with pytest.raises(ValueError, match="heads must be at least 1, got 0"):
+        attention(DEFAULT, 0)
+    with pytest.raises(TypeError, match=r"heads must be a whole number, got 2\.0"):
+        attention(DEFAULT, 2.0)
+    with pytest.raises(TypeError, match="initializer must be a row of INITIALIZERS, got str"):
+        attention("xavier_normal", 2)
     with pytest.raises(ValueError, match=r"shape must be \(steps, rows, features\), got \(4, 6\)"):
         layer.init(rng, (4, 6), DOUBLE)
     state = layer.init(rng, (4, 2, 6), DOUBLE)
