@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,24 +15,10 @@ import typer
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
-from reports.options import (
-    Activations,
-    Architectures,
-    Batch,
-    DType,
-    Format,
-    Initializers,
-    KeptOut,
-    Names,
-    Out,
-    Profile,
-    Rows,
-    Seed,
-    Seeds,
-    Width,
-)
+from reports.measuring import attenuate, measured, train
+from reports.options import Format, KeptOut, Names, Out, Profile, Seed
 from reports.tables import emit
-from suites import interrupts, summary
+from suites import interrupts
 from suites.environment import version
 from suites.errors import UserError, known
 from suites.experiment import EXPERIMENTS
@@ -47,7 +32,6 @@ SHOWN = ["benchmark", "ns_per_element", "gradfade_ns_per_element", "ratio", "gb_
 SHOWN += ["fraction_of_limit", "limit", "saved_bytes"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
 app.add_typer(attenuate, name="attenuate")
 
 
@@ -60,25 +44,6 @@ def timed(suites: Names, profile: str, seed: int, out: Path, select: str = "", m
     for name, reason in failures.items():
         notes.print(f"gradfade: benchmark failed: {name}: {reason}")
     return len(failures)
-
-
-def measured(experiment: str, out: Path | None, grid: dict[str, Any], executor: Executor | None = None) -> pd.DataFrame:
-    """The rows of one experiment's grid, kept in the results folder out where one is given."""
-    from suites.sweep import sweep
-
-    try:
-        with progress_bar(experiment) as progress:
-            return sweep(experiment, out=out, executor=executor, progress=progress, **grid)
-    except KeyboardInterrupt:
-        if out is not None:
-            notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
-        raise
-
-
-def survival(experiment: str, out: Path | None, rows: bool, format: str, **grid: Any) -> None:
-    """Measure an experiment on attenuation and print its summary or its rows."""
-    table = measured(experiment, out, grid)
-    emit(table if rows else summary.attenuation(table, experiment), format)
 
 
 @app.command()
@@ -139,76 +104,7 @@ def bench(
         raise typer.Exit(FAILED)
 
 
-@attenuate.command("depth")
-def attenuate_depth(
-    context: typer.Context,
-    architectures: Architectures = ["plain"],  # noqa: B006
-    activations: Activations = ["tanh"],  # noqa: B006
-    initializers: Initializers = ["xavier_normal"],  # noqa: B006
-    depth: Annotated[int, typer.Option(help="Layers.")] = 50,
-    width: Width = 256,
-    batch: Batch = 32,
-    tokens: Annotated[int, typer.Option(help="Length of the sequences that Transformers take.")] = 16,
-    seeds: Seeds = 8,
-    seed: Seed = 0,
-    dtype: DType = "float32",
-    out: KeptOut = None,
-    rows: Rows = False,
-    format: Format = "table",
-) -> None:
-    """Across depth: one backward pass through a deep network per seed."""
-    survival("depth", **context.params)
-
-
-@attenuate.command("time")
-def attenuate_time(
-    context: typer.Context,
-    architectures: Architectures = ["rnn"],  # noqa: B006
-    activations: Activations = ["tanh"],  # noqa: B006
-    initializers: Initializers = ["xavier_normal"],  # noqa: B006
-    length: Annotated[int, typer.Option(help="Time steps.")] = 100,
-    width: Width = 256,
-    batch: Batch = 32,
-    inputs: Annotated[int, typer.Option(help="Features of the input.")] = 10,
-    seeds: Seeds = 8,
-    seed: Seed = 0,
-    dtype: DType = "float32",
-    out: KeptOut = None,
-    rows: Rows = False,
-    format: Format = "table",
-) -> None:
-    """Across time: one backward pass through an unrolled cell per seed."""
-    survival("time", **context.params)
-
-
-@app.command()
-def train(
-    architectures: Architectures = ["mlp"],  # noqa: B006
-    activations: Annotated[
-        Names | None, typer.Option("--activation", help="Name; may be repeated. Default: all.")
-    ] = None,
-    initializer: Annotated[str, typer.Option("--init", help="Name of an initialiser.")] = "he_normal",
-    optimizer: Annotated[str, typer.Option(help="Name of an optimiser.")] = "adam",
-    clip: Annotated[float | None, typer.Option(help="Largest global norm of a gradient. Default: any.")] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 20,
-    seeds: Seeds = 3,
-    seed: Seed = 0,
-    out: KeptOut = None,
-    rows: Rows = False,
-    format: Format = "table",
-) -> None:
-    """Train a network per architecture and activation on handwritten digits; mlp has dense layers alone.
-
-    Recurrent cells and Transformers take an image row by row. Prints a row per activation: name, the configuration,
-    final test accuracy with its 95 % interval, seconds per step, steps and seconds to the target accuracy, and how
-    many seeds reached it.
-    """
-    from reports.summary import training
-
-    grid = {"architectures": architectures, "activations": activations or list(ACTIVATIONS), "epochs": epochs}
-    grid |= {"initializers": [initializer], "optimizers": [optimizer], "clip": clip, "seeds": seeds, "seed": seed}
-    table = measured("training", out, grid)
-    emit(table if rows else training(table), format)
+app.command()(train)
 
 
 @app.command()

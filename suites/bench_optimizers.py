@@ -1,7 +1,7 @@
 """A step of every optimiser, and clipping: sets of parameters from a small network's to sixteen million.
 
 Parameters and gradients are standard normal. A step is held against the bandwidth of the cache that
-holds all its arrays, each of which is read or written once.
+holds its arrays, half of them at least, each of which is read or written once.
 """
 
 import numpy as np

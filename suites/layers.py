@@ -87,11 +87,11 @@ def bandwidth(direction: str, x: Array) -> dict[str, Any]:
 def against_bandwidth(streams: int, itemsize: int, size: int) -> dict[str, Any]:
     """The fields of Work of a pass that reads or writes so many numbers for each element, of arrays of size bytes.
 
-    The limit is that of the smallest cache that holds all arrays. What is a little larger than a cache is partly in
-    it, so the limit of the next one can be exceeded.
+    The limit is that of the smallest cache that holds at least half of the arrays: what is a little larger than a cache
+    is partly in it, and faster than the next one.
     """
     return {
-        "level": level_of(size),
+        "level": level_of(size // 2),
         "bytes_per_element": streams * itemsize,
         "probe": "copy" if streams == 2 else "triad",
     }

@@ -1,12 +1,14 @@
 """What a sweep across depth or time comes to: one row per configuration, over its seeds."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
 from suites.schema import COLUMNS
+from suites.theory import PREDICTIONS
 
 CONFIDENCE = 0.95
 # Everything that names a configuration: what stands between the experiment and the seed.
@@ -54,6 +56,33 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
             "predicted_per_factor": f"predicted_decades_per_{factor}",
         }
     )
+
+
+def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[str]:
+    """Why a summary of these rows has blanks, infinite or NaN totals: a sentence each."""
+    found = []
+    silent = table[table.predicted_total_decades.isna()]
+    unknown = [name for name in silent.architecture.unique() if name not in PREDICTIONS]
+    if unknown:
+        found.append(f"no prediction yet for {', '.join(unknown)}: predicted and z are blank")
+    found += [
+        f"theory is silent for {_named(row)}: its weights' variance is 0, or the numbers outgrow float64"
+        for row in silent[~silent.architecture.isin(unknown)].itertuples()
+    ]
+    if (table.seeds == 1).any():
+        found.append("one seed has no interval and no z: give --seeds 2 or more")
+    overflowed = rows[(rows.metric == "forward_variance") & ~np.isfinite(rows.value)]
+    first = overflowed.groupby(CONFIGURATION, dropna=False, sort=False, observed=True)["position"].min().reset_index()
+    for row in first.itertuples():
+        place = f"{FACTORS[experiment][1]} {row.position:.0f}"
+        found.append(f"{_named(row)}: the forward pass overflows {row.dtype} from {place} on, so no total is finite")
+    gone = table[table.seeds_zero > 0].itertuples()
+    found += [f"{_named(row)}: the gradient is exactly 0 in {row.seeds_zero} of {row.seeds} seeds" for row in gone]
+    return found
+
+
+def _named(row: Any) -> str:
+    return f"{row.architecture} {row.activation} {row.initializer}"
 
 
 def centre(predicted: pd.Series, sd: pd.Series) -> pd.Series:

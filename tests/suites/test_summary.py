@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suites.schema import merge, rows
-from suites.summary import attenuation
+from suites.summary import attenuation, remarks
 
 CONFIGURATION = {"experiment": "depth", "architecture": "plain", "activation": "tanh", "initializer": "he_normal"}
 
@@ -94,3 +94,35 @@ def test_no_prediction_where_theory_is_silent():
 def test_configurations_keep_their_order():
     tables = [table([-float(width)], width=width) for width in (64, 16, 32)]
     assert attenuation(merge(tables), "depth").width.tolist() == [64, 16, 32]
+
+
+def said(rows, experiment="depth"):
+    return remarks(attenuation(rows, experiment), rows, experiment)
+
+
+def test_a_table_without_blanks_needs_no_remark():
+    assert said(table([-1.0, -2.0], predicted=-1.0)) == []
+
+
+def test_what_is_blank_or_not_finite_says_why():
+    (remark,) = said(table([-1.0, -2.0], architecture="residual"))
+    assert remark == "no prediction yet for residual: predicted and z are blank"
+    (remark,) = said(table([-1.0, -2.0], initializer="constant"))
+    assert remark.startswith("theory is silent for plain tanh constant: ")
+    (remark,) = said(table([-1.0], predicted=-1.0))
+    assert remark.startswith("one seed has no interval and no z")
+    (remark,) = said(table([-math.inf, -1.0], predicted=-1.0))
+    assert remark == "plain tanh he_normal: the gradient is exactly 0 in 1 of 2 seeds"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "size", "place"),
+    [("depth", {"depth": 10}, "layer 7"), ("time", {"depth": None, "length": 10}, "step 7")],
+)
+def test_an_overflow_is_told_with_its_place(experiment, size, place):
+    totals = table([math.nan, math.nan], predicted=0.0, dtype="float32", **size)
+    configuration = {**CONFIGURATION, "dtype": "float32", **size}
+    sizes = [1.0] * 7 + [math.inf, math.nan, math.nan, math.nan]
+    grown = rows(configuration, seed=1, position=range(11), metric="forward_variance", value=sizes)
+    (remark,) = said(merge([totals, grown]), experiment)
+    assert remark == f"plain tanh he_normal: the forward pass overflows float32 from {place} on, so no total is finite"

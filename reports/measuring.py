@@ -1,0 +1,122 @@
+"""The commands of experiments: how much gradient survives, across depth and across time, and training."""
+
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from reports.console import notes, progress_bar
+from reports.options import (
+    Activations,
+    Architectures,
+    Batch,
+    DType,
+    Format,
+    Initializers,
+    KeptOut,
+    Names,
+    Rows,
+    Seed,
+    Seeds,
+    Width,
+)
+from reports.summary import training
+from reports.tables import emit
+from suites import summary
+from suites.sweep import sweep
+
+attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
+
+
+def measured(experiment: str, out: Path | None, grid: dict[str, Any], executor: Executor | None = None) -> pd.DataFrame:
+    """The rows of one experiment's grid, kept in the results folder out where one is given."""
+    try:
+        with progress_bar(experiment) as progress:
+            return sweep(experiment, out=out, executor=executor, progress=progress, **grid)
+    except KeyboardInterrupt:
+        if out is not None:
+            notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
+        raise
+
+
+def survival(experiment: str, out: Path | None, rows: bool, format: str, **grid: Any) -> None:
+    """Measure an experiment on attenuation and print its summary, with what its blanks mean, or its rows."""
+    table = measured(experiment, out, grid)
+    if rows:
+        emit(table, format)
+        return
+    printed = summary.attenuation(table, experiment)
+    emit(printed, format)
+    for remark in summary.remarks(printed, table, experiment):
+        notes.print(f"gradfade: {remark}")
+
+
+@attenuate.command("depth")
+def attenuate_depth(
+    context: typer.Context,
+    architectures: Architectures = ["plain"],  # noqa: B006
+    activations: Activations = ["tanh"],  # noqa: B006
+    initializers: Initializers = ["xavier_normal"],  # noqa: B006
+    depth: Annotated[int, typer.Option(help="Layers.")] = 50,
+    width: Width = 256,
+    batch: Batch = 32,
+    tokens: Annotated[int, typer.Option(help="Length of the sequences that Transformers take.")] = 16,
+    seeds: Seeds = 8,
+    seed: Seed = 0,
+    dtype: DType = "float32",
+    out: KeptOut = None,
+    rows: Rows = False,
+    format: Format = "table",
+) -> None:
+    """Across depth: one backward pass through a deep network per seed."""
+    survival("depth", **context.params)
+
+
+@attenuate.command("time")
+def attenuate_time(
+    context: typer.Context,
+    architectures: Architectures = ["rnn"],  # noqa: B006
+    activations: Activations = ["tanh"],  # noqa: B006
+    initializers: Initializers = ["xavier_normal"],  # noqa: B006
+    length: Annotated[int, typer.Option(help="Time steps.")] = 100,
+    width: Width = 256,
+    batch: Batch = 32,
+    inputs: Annotated[int, typer.Option(help="Features of the input.")] = 10,
+    seeds: Seeds = 8,
+    seed: Seed = 0,
+    dtype: DType = "float32",
+    out: KeptOut = None,
+    rows: Rows = False,
+    format: Format = "table",
+) -> None:
+    """Across time: one backward pass through an unrolled cell per seed."""
+    survival("time", **context.params)
+
+
+def train(
+    architectures: Architectures = ["mlp"],  # noqa: B006
+    activations: Annotated[
+        Names | None, typer.Option("--activation", help="Name; may be repeated. Default: all.")
+    ] = None,
+    initializer: Annotated[str, typer.Option("--init", help="Name of an initialiser.")] = "he_normal",
+    optimizer: Annotated[str, typer.Option(help="Name of an optimiser.")] = "adam",
+    clip: Annotated[float | None, typer.Option(help="Largest global norm of a gradient. Default: any.")] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 20,
+    seeds: Seeds = 3,
+    seed: Seed = 0,
+    out: KeptOut = None,
+    rows: Rows = False,
+    format: Format = "table",
+) -> None:
+    """Train a network per architecture and activation on handwritten digits; mlp has dense layers alone.
+
+    Recurrent cells and Transformers take an image row by row. Prints a row per activation: name, the configuration,
+    final test accuracy with its 95 % interval, seconds per step, steps and seconds to the target accuracy, and how
+    many seeds reached it.
+    """
+    grid = {"architectures": architectures, "epochs": epochs, **({"activations": activations} if activations else {})}
+    grid |= {"initializers": [initializer], "optimizers": [optimizer], "clip": clip, "seeds": seeds, "seed": seed}
+    table = measured("training", out, grid)
+    emit(table if rows else training(table), format)
