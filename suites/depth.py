@@ -1,7 +1,6 @@
 """Gradient across depth: one backward pass through a deep network gives the whole curve."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, activations, parameters, saved_memory
 from suites import attenuation
 from suites.attenuation import LOG10_2, Array, log10_norm, rescaling
+from suites.naming import named
 from suites.schema import stack
 
 # A unit counts as saturated where its slope is below this share of the activation's steepest.
@@ -144,13 +144,13 @@ def _backward(network: Layer, state: State, dy: Array) -> tuple[list[float], lis
     network.backward(state, dy)
     plain = [*(log10_norm(child.saved["dx"]) for child in state.children), log10_norm(dy)]
     norms = plain.copy()
-    weight_norms = {name: [math.nan] * len(state.children) for name in _gradients(state.children[0])}
+    weight_norms = {name: [math.nan] * len(state.children) for name in named(state.children[0])}
     power = 0  # of two, that the gradient at hand was multiplied by
     for i, (layer, child) in reversed([*enumerate(zip(network.layers, state.children, strict=True))]):
         dx = child.saved["dx"]
         if power:
             layer.backward(child, dy)
-        for name, gradient in _gradients(child).items():
+        for name, (_, gradient) in named(child).items():
             weight_norms[name][i] = log10_norm(gradient) - power * LOG10_2
         norm = log10_norm(dx) if power else plain[i]
         norms[i] = norm - power * LOG10_2
@@ -159,17 +159,6 @@ def _backward(network: Layer, state: State, dy: Array) -> tuple[list[float], lis
             power += added
         dy = dx
     return plain, norms, weight_norms
-
-
-def _gradients(block: State) -> dict[str, Array]:
-    """The gradients of a block's parameters by name; of several of one name, W1, W2 ... as they follow each other."""
-    found = [(path.rpartition(".")[2], gradient) for path, _, gradient in parameters(block)]
-    total, so_far = Counter(name for name, _ in found), Counter[str]()
-    named = {}
-    for name, gradient in found:
-        so_far[name] += 1
-        named[f"{name}{so_far[name]}" if total[name] > 1 else name] = gradient
-    return named
 
 
 def _bytes(blocks: list[State]) -> list[int]:

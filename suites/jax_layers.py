@@ -123,18 +123,18 @@ def transformer(post: bool) -> Build:
     def build(jax: Any, problem: Problem) -> Any:
         attend = attention(jax, problem)
 
-        def norm(p: dict[str, Any], x: Any, which: str = "") -> Any:
+        def norm(p: dict[str, Any], x: Any, which: int) -> Any:
             return _standard(jax, x, -1) * p[f"gamma{which}"] + p[f"beta{which}"]
 
         def dense(p: dict[str, Any], x: Any) -> Any:
-            return jax.nn.gelu(x @ p["W"] + p["b"], approximate=False) @ p["W2"] + p["b2"]
+            return jax.nn.gelu(x @ p["W1"] + p["b1"], approximate=False) @ p["W2"] + p["b2"]
 
         def f(p: dict[str, Any], x: Any) -> Any:
             if post:
-                x = norm(p, x + attend(p, x))
-                return norm(p, x + dense(p, x), "2")
-            x = x + attend(p, norm(p, x))
-            return x + dense(p, norm(p, x, "2"))
+                x = norm(p, x + attend(p, x), 1)
+                return norm(p, x + dense(p, x), 2)
+            x = x + attend(p, norm(p, x, 1))
+            return x + dense(p, norm(p, x, 2))
 
         return f
 

@@ -119,17 +119,17 @@ def transformer(post: bool) -> Callable[[Graph, Problem], str]:
     def build(graph: Graph, problem: Problem) -> str:
         p = problem.params
 
-        def norm(x: str, which: str = "") -> Any:
+        def norm(x: str, which: int) -> Any:
             return graph("LayerNormalization", x, p[f"gamma{which}"], p[f"beta{which}"], axis=-1, epsilon=1e-5)
 
         def dense(x: str) -> Any:
-            hidden = graph("Gelu", graph("Add", graph("MatMul", x, p["W"]), p["b"]))
+            hidden = graph("Gelu", graph("Add", graph("MatMul", x, p["W1"]), p["b1"]))
             return graph("Add", graph("MatMul", hidden, p["W2"]), p["b2"])
 
         if post:
-            x = norm(graph("Add", "x", _attention(graph, problem, "x")))
-            return str(norm(graph("Add", x, dense(x)), "2"))
-        x = graph("Add", "x", _attention(graph, problem, norm("x")))
-        return str(graph("Add", x, dense(norm(x, "2"))))
+            x = norm(graph("Add", "x", _attention(graph, problem, "x")), 1)
+            return str(norm(graph("Add", x, dense(x)), 2))
+        x = graph("Add", "x", _attention(graph, problem, norm("x", 1)))
+        return str(graph("Add", x, dense(norm(x, 2))))
 
     return build

@@ -12,10 +12,11 @@ import numpy as np
 
 from kernels import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from kernels.dense import dense_activation
-from kernels.layer import Array, Layer, State, activations, chain, empty, parameters, repeat
+from kernels.layer import Array, Layer, State, activations, chain, empty, repeat
 from kernels.loss import mse, softmax_cross_entropy
 from kernels.softmax import softmax_backward, softmax_forward
 from suites.measure import nothing
+from suites.naming import named
 
 Generator = np.random.Generator
 Shape = tuple[int, ...]
@@ -63,18 +64,6 @@ def normal(rng: Generator, shape: Shape) -> Array:
     array = empty(shape, DTYPE)
     rng.standard_normal(dtype=np.float32, out=array)
     return array
-
-
-def named(state: State) -> dict[str, tuple[Array, Array]]:
-    """Name -> (parameter, gradient) in the order of the layers; the second W is W2, the third W3."""
-    found: dict[str, tuple[Array, Array]] = {}
-    for path, value, gradient in parameters(state):
-        name, count = path.rpartition(".")[2], 2
-        base = name
-        while name in found:
-            name, count = f"{base}{count}", count + 1
-        found[name] = value, gradient
-    return found
 
 
 def layer(shape: Shape, rng: Generator, *, make: Callable[..., Layer], **given: Any) -> Problem:

@@ -172,7 +172,7 @@ def transformer(post: bool) -> Callable[[Any, Problem], Model]:
             x = x + linear(attend(norm(x, g1, b1), W, b), Wo, bo)
             return x + linear(functional.gelu(linear(norm(x, g2, b2), W1, c1)), W2, c2)
 
-        others = ["gamma", "beta", "gamma2", "beta2", "W", "b", "W2", "b2"]
+        others = ["gamma1", "beta1", "gamma2", "beta2", "W1", "b1", "W2", "b2"]
         return Model(
             forward=forward,
             leaves=[*_attention_leaves(problem.params), *(turned(problem.params[name]) for name in others)],

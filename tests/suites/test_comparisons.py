@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from suites import problems
 from suites.comparisons import COMPARISONS, WAYS, check_same
 from suites.gate import GateError
 from suites.peers import CONTENDERS, OWN
@@ -90,3 +91,24 @@ def test_a_call_comes_after_its_preparation():
     entry = Entry(call=lambda: done.append("call"), read=lambda _: done[:], before=lambda: done.append("before"))
     assert entry.results() == ["before", "call"]
     assert replace(entry, before=lambda: None).results() == ["before", "call", "call"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_no_pre_activation_of_a_training_step_is_near_a_kink(activation):
+    """By hand: where rounding changes a slope, two right programs differ by per cents."""
+    problem = problems.training_step((64, 32, 4), np.random.default_rng(0), activation=activation)
+    h, nearest = problem.x.astype(np.float64), np.inf
+    arrays = list(problem.params.values())
+    for W, b in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
+        z = h @ W + b
+        nearest, h = min(nearest, np.abs(z).min()), np.maximum(z, 0) if activation == "relu" else np.tanh(z)
+    assert nearest > problems.MARGIN / 2 or activation == "tanh"
+    assert problem.params.keys() >= {"W1", "b1", "W4", "b4"}
+
+
+def test_inputs_are_drawn_anew_until_none_is_near(monkeypatch):
+    """With a margin that hardly any input keeps, fewer pre-activations would be near by chance."""
+    monkeypatch.setattr(problems, "MARGIN", 0.003)
+    problem = problems.training_step((8, 8, 3), np.random.default_rng(1), activation="relu")
+    z = problem.x.astype(np.float64) @ problem.params["W1"] + problem.params["b1"]
+    assert np.abs(z).min() >= 0.0029
