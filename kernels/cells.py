@@ -8,7 +8,7 @@ Multiplied by one power of two, all gradients before are exactly that multiple. 
 
 import numpy as np
 
-from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.checks import check_apart, check_dtype, check_input, check_output, check_row, check_size
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, State, empty, trainable
@@ -43,7 +43,7 @@ def check_outputs(outputs: dict[str, tuple[Array, Array]], inputs: dict[str, Arr
 
 def slope_parameter(activation: Activation, a: Array | None, hidden: int, dtype: DType) -> Array:
     """The activation's parameter, one per unit."""
-    check_activation(activation)
+    check_row("activation", activation, Activation)
     if activation.a is None and a is not None:
         raise ValueError(f"a is given, but {activation.name} takes no parameter")
     if a is None:
@@ -52,21 +52,11 @@ def slope_parameter(activation: Activation, a: Array | None, hidden: int, dtype:
     return a
 
 
-def check_activation(activation: Activation) -> None:
-    """TypeError unless it is one."""
-    if not isinstance(activation, Activation):
-        raise TypeError(f"activation must be a row of ACTIVATIONS, got {type(activation).__name__}")
-
-
 def check_layer(activation: Activation, initializer: Initializer, hidden: int) -> None:
     """Raise TypeError or ValueError, naming the argument, unless a layer can be made of them."""
-    check_activation(activation)
-    if not isinstance(initializer, Initializer):
-        raise TypeError(f"initializer must be a row of INITIALIZERS, got {type(initializer).__name__}")
-    if not isinstance(hidden, int | np.integer):
-        raise TypeError(f"hidden must be an int, got {hidden!r}")
-    if hidden < 1:
-        raise ValueError(f"hidden must be at least 1, got {hidden}")
+    check_row("activation", activation, Activation)
+    check_row("initializer", initializer, Initializer)
+    check_size("hidden", hidden)
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

@@ -60,8 +60,7 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
 def check_row(name: str, row: Any, kind: type) -> None:
     """TypeError unless an argument of that name, such as activation, is a row of its table, which are of that kind."""
     if not isinstance(row, kind):
-        got = repr(row) if isinstance(row, str) else type(row).__name__
-        raise TypeError(f"{name} must be a row of {name.upper()}S, looked up by its name, got {got}")
+        raise TypeError(f"{name} must be a row of {name.upper()}S, got {type(row).__name__}")
 
 
 def check_dtype(name: str, array: Any) -> np.dtype[Any]:

@@ -87,7 +87,7 @@ def test_the_initializer_may_write_the_biases_of_gates(rng, gated):
     [
         (("tanh", LECUN, 4), TypeError, "activation must be a row of ACTIVATIONS, got str"),
         ((TANH, "lecun_normal", 4), TypeError, "initializer must be a row of INITIALIZERS, got str"),
-        ((TANH, LECUN, 4.0), TypeError, "hidden must be an int, got 4.0"),
+        ((TANH, LECUN, 4.0), TypeError, "hidden must be a whole number, got 4.0"),
         ((TANH, LECUN, -1), ValueError, "hidden must be at least 1, got -1"),
     ],
 )

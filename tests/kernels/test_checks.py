@@ -96,8 +96,8 @@ def test_sizes_and_shapes_are_whole_numbers():
         check_shape((3, 0))
 
 
-@pytest.mark.parametrize(("row", "got"), [("tanh", "'tanh'"), (np.tanh, "ufunc"), (None, "NoneType")])
+@pytest.mark.parametrize(("row", "got"), [("tanh", "str"), (np.tanh, "ufunc"), (None, "NoneType")])
 def test_a_row_is_not_its_name(row, got):
     check_row("activation", ACTIVATIONS["tanh"], Activation)
-    with pytest.raises(TypeError, match=f"activation must be a row of ACTIVATIONS, looked up by its name, got {got}"):
+    with pytest.raises(TypeError, match=f"activation must be a row of ACTIVATIONS, got {got}$"):
         check_row("activation", row, Activation)
