@@ -7,10 +7,9 @@ of the unbiased variance, move towards them by MOMENTUM; in evaluation they are 
 import numpy as np
 
 from kernels import columns, jit, passes
-from kernels.checks import check_dtype, check_input
+from kernels.checks import check_dtype, check_input, check_outputs
 from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
 from kernels.loops import SMALL
-from kernels.rows import check_outputs
 
 
 def _threads(x: Array) -> int:
@@ -36,7 +35,9 @@ def batch_norm_forward(
     """y = (x - mean) rstd gamma + beta with the statistics of the batch x (N, F), N >= 2; y (N, F), all others (F,).
 
     Writes mean and rstd, and moves running_mean and running_var, which has N / (N - 1) of the biased variance, by
-    MOMENTUM. float32 or float64, C-contiguous. Ioffe & Szegedy 2015, algorithm 1, with EPSILON, 1e-5.
+    MOMENTUM. float32 or float64, C-contiguous. Ioffe & Szegedy 2015, algorithm 1, with EPSILON, 1e-5. However large the
+    mean is beside the deviation, y is that of x within the rounding of sums over N rows; x may be up to half of the
+    largest number, though running_var is inf where a variance exceeds that. A column with nan or inf is nan.
     Raises TypeError or ValueError, naming the argument, before anything is written.
     """
     dtype = check_dtype("x", x)

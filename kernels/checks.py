@@ -105,3 +105,18 @@ def check_apart(output_name: str, output: Any, **inputs: Any) -> None:
     for name, array in inputs.items():
         if np.may_share_memory(output, array):
             raise ValueError(f"{output_name} must not share memory with {name}")
+
+
+def check_outputs(
+    dtype: np.dtype[Any], outputs: dict[str, tuple[Any, tuple[int, ...]]], inputs: dict[str, Any]
+) -> None:
+    """Raise unless the outputs have these shapes and are apart from the inputs, which are checked, and each other."""
+    for name, (output, shape) in outputs.items():
+        check_output(name, output, dtype, *shape)
+    arrays = {name: output for name, (output, _) in outputs.items()} | inputs
+    places = {name: array.__array_interface__["data"][0] for name, array in arrays.items()}
+    for name in outputs:
+        start, stop = places[name], places[name] + arrays[name].nbytes
+        for other, place in places.items():
+            if other != name and start < place + arrays[other].nbytes and place < stop:
+                raise ValueError(f"{name} must not share memory with {other}")

@@ -1,7 +1,7 @@
 """The loops of batch normalisation over x (N, F): statistics of columns, and what is done with them.
 
-Columns are taken in blocks, which stay in the cache between one pass and the next, and which threads share. Sums over
-a column go through the rows in order: side by side, they are vector code.
+Columns are taken in blocks, which threads share. Sums over a column go through the rows in order: side by side, they
+are vector code. The pass that writes goes backward: the rows that the sums have read last are still in the caches.
 """
 
 from functools import cache
@@ -11,14 +11,12 @@ import numpy as np
 
 from kernels.intrinsics import fma, load, store
 from kernels.jit import kernel, scalar
-from kernels.layer_norm import EPSILON
+from kernels.moments import EPSILON, doubtful, moments, moments_again
 from kernels.streams import stage
 
 MOMENTUM = 0.1  # how far the running statistics move towards the batch's
 LINE = 16  # columns; the parts of threads begin on multiples of it
-# Rows, from everywhere, whose mean is near enough to that of all: the variance loses log2(N / SAMPLE) bits at the very
-# most, where everything else is far from them (Samuelson's inequality), and none where it is like them.
-SAMPLE = 16
+SAMPLE = 16  # rows, from everywhere, whose mean is near that of all
 
 
 @scalar
@@ -29,8 +27,8 @@ def columns(width, part, parts):
 
 
 @scalar
-def column_moments(near, first, second, x, here):
-    """Of every column of x[:, here]: near, the mean of SAMPLE rows, and the means of x - near and its square."""
+def column_sums(near, first, second, x, here):
+    """Of every column of x[:, here]: near, the mean of SAMPLE rows, and the sums of x - near and its square."""
     T = x.dtype.type
     rows, sample = len(x), min(len(x), SAMPLE)
     near[:] = 0
@@ -39,22 +37,19 @@ def column_moments(near, first, second, x, here):
     for k in range(sample):
         row = x[k * rows // sample, here]
         for i in range(near.size):
-            store(near, i, fma(load(row, i), T(1 / sample), load(near, i)))
+            near[i] += load(row, i) * T(1 / sample)
     for n in range(rows):
         row = x[n, here]
         for i in range(near.size):
-            gap = load(row, i) - load(near, i)
-            store(first, i, load(first, i) + gap)
-            store(second, i, fma(gap, gap, load(second, i)))
-    for i in range(near.size):
-        first[i] /= T(rows)
-        second[i] /= T(rows)
+            gap = load(row, i) - near[i]
+            first[i] += gap
+            second[i] = fma(gap, gap, second[i])
 
 
 @scalar
 def scale_columns(y, x, near, scale, offset, here):
     """y = (x - near) scale + offset, in the columns here."""
-    for n in range(len(x)):
+    for n in range(len(x) - 1, -1, -1):
         out, row = y[n, here], x[n, here]
         for i in range(near.size):
             store(out, i, fma(load(row, i) - load(near, i), load(scale, i), load(offset, i)))
@@ -74,16 +69,18 @@ def train() -> Any:
             here = slice(start, min(start + len(nears), end))
             width = here.stop - start
             near, first, second = nears[:width], firsts[:width], seconds[:width]
-            column_moments(near, first, second, x, here)
+            column_sums(near, first, second, x, here)
             for i in range(width):
                 c = start + i
-                variance = max(second[i] - first[i] * first[i], T(0))
-                mean[c] = near[i] + first[i]
-                rstd[c] = T(1) / np.sqrt(variance + T(EPSILON))
+                if doubtful(first[i], second[i], rows):
+                    near[i], rest, variance, rstd[c] = moments_again(near[i], second[i], x[:, c])
+                else:
+                    rest, variance, rstd[c] = moments(first[i], second[i], T(1), rows)
+                mean[c] = near[i] + rest
                 running_mean[c] += T(MOMENTUM) * (mean[c] - running_mean[c])
                 running_var[c] += T(MOMENTUM) * (variance * T(rows / (rows - 1)) - running_var[c])
                 second[i] = rstd[c] * gamma[c]
-                first[i] = fma(-first[i], second[i], beta[c])
+                first[i] = fma(-rest, second[i], beta[c])
             scale_columns(y, x, near, second, first, here)
         return True
 
@@ -112,35 +109,49 @@ def evaluate() -> Any:
 
 @cache
 def backward(training: bool) -> Any:
-    """dx, dgamma and dbeta; spread is rstd of the batch in training, else the running variance."""
+    """dx, dgamma and dbeta; spread is rstd of the batch in training, else the running variance.
+
+    A large mean, rounded, is not that of its column: what the column then has left is taken off it, as rest.
+    """
 
     @kernel(name="batch_norm_backward" if training else "batch_norm_evaluate_backward", sealed=True)
     def loop(dx, dgamma, dbeta, dy, x, mean, spread, gamma, a, part, parts):
         T = x.dtype.type
-        factors, slopes, offsets = stage(dgamma), stage(dgamma), stage(dgamma)
+        scales, rests, firsts, seconds = stage(dgamma), stage(dgamma), stage(dgamma), stage(dgamma)
+        factors = stage(dgamma)
         begin, end = columns(x.shape[1], part, parts)
-        for start in range(begin, end, len(factors)):
-            here = slice(start, min(start + len(factors), end))
-            center, first, second = mean[here], dbeta[here], dgamma[here]
-            factor, slope, offset = factors[: center.size], slopes[: center.size], offsets[: center.size]
+        for start in range(begin, end, len(scales)):
+            here = slice(start, min(start + len(scales), end))
+            center, width = mean[here], here.stop - start
+            scale, rest, first, second = scales[:width], rests[:width], firsts[:width], seconds[:width]
+            factor = factors[:width]
+            rest[:] = 0
             first[:] = 0
             second[:] = 0
+            for i in range(width):
+                scale[i] = spread[start + i] if training else T(1) / np.sqrt(spread[start + i] + T(EPSILON))
             for n in range(len(x)):
                 upstream, row = dy[n, here], x[n, here]
-                for i in range(center.size):
-                    store(first, i, load(first, i) + load(upstream, i))
-                    store(second, i, fma(load(upstream, i), load(row, i) - load(center, i), load(second, i)))
-            for i in range(center.size):
-                rstd = spread[start + i] if training else T(1) / np.sqrt(spread[start + i] + T(EPSILON))
-                second[i] *= rstd
-                factor[i] = gamma[start + i] * rstd
-                slope[i] = -factor[i] * rstd * second[i] / T(len(x))
-                offset[i] = -factor[i] * first[i] / T(len(x))
-            for n in range(len(x)):
+                for i in range(width):
+                    normal = (load(row, i) - load(center, i)) * scale[i]
+                    first[i] += load(upstream, i)
+                    second[i] = fma(load(upstream, i), normal, second[i])
+                    if training:
+                        rest[i] += normal
+            for i in range(width):
+                if training:
+                    rest[i] /= T(len(x))
+                    second[i] = fma(-rest[i], first[i], second[i])
+                factor[i] = gamma[start + i] * scale[i]
+                dgamma[start + i], dbeta[start + i] = second[i], first[i]
+                second[i] *= -factor[i] / T(len(x))
+                first[i] = fma(-rest[i], second[i], -factor[i] * first[i] / T(len(x)))
+            for n in range(len(x) - 1, -1, -1):
                 out, upstream, row = dx[n, here], dy[n, here], x[n, here]
-                for i in range(center.size):
-                    rest = fma(load(row, i) - load(center, i), load(slope, i), load(offset, i)) if training else T(0)
-                    store(out, i, fma(load(upstream, i), load(factor, i), rest))
+                for i in range(width):
+                    normal = (load(row, i) - load(center, i)) * load(scale, i)
+                    others = fma(normal, load(second, i), load(first, i)) if training else T(0)
+                    store(out, i, fma(load(upstream, i), load(factor, i), others))
         return True
 
     return loop

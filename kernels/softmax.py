@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from kernels import passes
-from kernels.checks import check_dtype, check_input
+from kernels.checks import check_dtype, check_input, check_outputs
 from kernels.intrinsics import load, pick, store
 from kernels.jit import kernel, scalar
 from kernels.reductions import add, largest
-from kernels.rows import block_rows, check_outputs, matrix, threads_for
+from kernels.rows import block_rows, matrix, threads_for
 from kernels.streams import stage
 from kernels.vecmath import MOST, shift_under, shifted_exp
 

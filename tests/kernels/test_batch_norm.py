@@ -68,17 +68,40 @@ def test_evaluation_is_the_reference(rng, dtype, close, shape):
     close(dbeta, dy.sum(axis=0))
 
 
-@pytest.mark.parametrize("rows", [2, 70, 5000])
-def test_a_large_mean_costs_no_digits(rng, rows):
-    """Mean 10^4, deviation 1: float32 has 10 bits left for x, of which y keeps all."""
-    x = (1e4 + rng.standard_normal((rows, 5))).astype(np.float32)
-    y, mean, rstd, *_ = run(x, np.ones(5, np.float32), np.zeros(5, np.float32), x)
-    (exact,) = wide(x)
-    eps = np.finfo(np.float32).eps
-    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=eps)
-    np.testing.assert_allclose(rstd, 1 / np.sqrt(exact.var(axis=0) + 1e-5), rtol=64 * eps)
-    expected = reference.batch_norm_forward(exact, np.ones(5), np.zeros(5))
-    np.testing.assert_allclose(y, expected, rtol=0, atol=64 * eps * np.abs(expected).max())
+def check_digits(rng, x, largest):
+    """Against the float64 reference of the same rounded x: errors in units of eps times the largest number."""
+    dy = rng.standard_normal(x.shape, np.float32)
+    gamma, beta = np.ones(x.shape[1], np.float32), np.zeros(x.shape[1], np.float32)
+    y, mean, rstd, _, _, dx, dgamma, _ = run(x, gamma, beta, dy)
+    x, dy = wide(x, dy)
+    deviation = np.sqrt(x.var(axis=0) + 1e-5)
+    normal = (x - x.mean(axis=0)) / deviation
+    expected = [normal, x.mean(axis=0), 1 / deviation]
+    expected += [(dy - dy.mean(axis=0) - normal * (dy * normal).mean(axis=0)) / deviation, (dy * normal).sum(axis=0)]
+    for result, right in zip((y, mean, rstd, dx, dgamma), expected, strict=True):
+        allowed = largest * np.finfo(np.float32).eps * np.abs(right).max()
+        np.testing.assert_allclose(result, right, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize(("rows", "largest"), [(70, 8), (1000, 16), (8192, 64)])
+@pytest.mark.parametrize("center", [1e4, 1e6, -3e6, 1e7])
+def test_a_large_mean_costs_no_digits(rng, rows, largest, center):
+    """Deviation 1: of x float32 has from 10 bits left to none. Sums over the rows are rounded row by row."""
+    check_digits(rng, (center + rng.standard_normal((rows, 5))).astype(np.float32), largest)
+
+
+@pytest.mark.parametrize(("center", "spread"), [(0, 1e19), (0, 1e30), (1e30, 1e24), (1e25, 1e25), (0, 1.6e38)])
+def test_numbers_whose_squares_overflow(rng, center, spread):
+    """The columns beside them are as they would be without them."""
+    x = (center + spread * rng.uniform(-1, 1, (300, 5))).astype(np.float32)
+    check_digits(rng, x, 16)
+    mixed = rng.standard_normal((300, 5), np.float32)
+    alone = mixed[:, :2].copy()
+    mixed[:, 2:] = x[:, 2:]
+    ones, zeros, dy = np.ones(5, np.float32), np.zeros(5, np.float32), rng.standard_normal((300, 5), np.float32)
+    both = run(mixed, ones, zeros, dy), run(alone, ones[:2], zeros[:2], dy[:, :2].copy())
+    for with_them, without in zip(*both, strict=True):
+        np.testing.assert_array_equal(with_them[..., :2], without)
 
 
 def test_running_statistics_follow_the_batches_and_backward_leaves_them(rng, dtype, close):
@@ -127,9 +150,11 @@ def test_gradients_are_finite_differences_and_transposed_products(rng, check_gra
     assert np.sum(u * (ends[0] - ends[1])) / 2e-5 == pytest.approx(np.sum(dx * v), rel=1e-6)
 
 
-def test_nan_stays_in_its_column(rng, dtype):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 7])
+def test_nan_and_inf_make_their_column_nan(rng, dtype, value, place):
     x, gamma, beta, dy = draw(rng, dtype, (40, 5))
-    x[7, 2] = np.nan
+    x[place, 2] = value
     y, *_, dx, _, _ = run(x, gamma, beta, dy)
     for result in (y, dx):
         np.testing.assert_array_equal(np.isnan(result).all(axis=0), np.arange(5) == 2)

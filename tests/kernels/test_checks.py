@@ -10,6 +10,7 @@ from kernels.checks import (
     check_dtype,
     check_input,
     check_output,
+    check_outputs,
     check_row,
     check_shape,
     check_size,
@@ -101,3 +102,15 @@ def test_a_row_is_not_its_name(row, got):
     check_row("activation", ACTIVATIONS["tanh"], Activation)
     with pytest.raises(TypeError, match=f"activation must be a row of ACTIVATIONS, got {got}$"):
         check_row("activation", row, Activation)
+
+
+def test_all_outputs_are_checked_against_all_arrays():
+    x, memory = np.zeros(4), np.zeros(12)
+    y, dx = memory[:4], memory[4:10]
+    check_outputs(F64, {"y": (y, (4,)), "dx": (dx, (6,))}, {"x": x})
+    with pytest.raises(ValueError, match=r"dx must have shape \(4\), got \(6,\)"):
+        check_outputs(F64, {"y": (y, (4,)), "dx": (dx, (4,))}, {"x": x})
+    with pytest.raises(ValueError, match="y must not share memory with dx"):
+        check_outputs(F64, {"y": (memory[:5], (5,)), "dx": (dx, (6,))}, {"x": x})
+    with pytest.raises(ValueError, match="dx must not share memory with x"):
+        check_outputs(F64, {"y": (y, (4,)), "dx": (dx, (6,))}, {"x": memory[9:]})

@@ -43,17 +43,41 @@ def test_layer_norm_is_the_reference(rng, dtype, close, shape):
         close(result, expected)
 
 
-@pytest.mark.parametrize("size", [2, 70, 8192])
-def test_a_large_mean_costs_no_digits(rng, size):
-    """Mean 10^4, deviation 1: float32 has 10 bits left for x, of which y keeps all."""
-    x = (1e4 + rng.standard_normal((4, size))).astype(np.float32)
-    y, mean, rstd, *_ = run(x, np.ones(size, np.float32), np.zeros(size, np.float32), x)
-    (exact,) = wide(x)
-    eps = np.finfo(np.float32).eps
-    np.testing.assert_allclose(mean, exact.mean(axis=1), rtol=eps)
-    np.testing.assert_allclose(rstd, 1 / np.sqrt(exact.var(axis=1) + 1e-5), rtol=16 * eps)
-    expected = reference.layer_norm_forward(exact, np.ones(size), np.zeros(size))
-    np.testing.assert_allclose(y, expected, rtol=0, atol=16 * eps * np.abs(expected).max())
+def check_digits(x, dy, gamma, largest):
+    """Against the float64 reference of the same rounded x: errors in units of eps times the largest number."""
+    y, mean, rstd, dx, dgamma, _ = run(x, gamma, np.zeros_like(gamma), dy)
+    x, dy, gamma = wide(x, dy, gamma)
+    deviation = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+    normal = (x - x.mean(axis=-1, keepdims=True)) / deviation
+    slope = dy * gamma
+    means = [values.mean(axis=-1, keepdims=True) for values in (slope, slope * normal)]
+    expected = [normal * gamma, x.mean(axis=-1), 1 / deviation[:, 0]]
+    expected += [(slope - means[0] - normal * means[1]) / deviation, (dy * normal).sum(axis=0)]
+    for result, right in zip((y, mean, rstd, dx, dgamma), expected, strict=True):
+        allowed = largest * np.finfo(np.float32).eps * np.abs(right).max()
+        np.testing.assert_allclose(result, right, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("size", [70, 1000, 8192])
+@pytest.mark.parametrize("center", [1e4, 1e6, -3e6, 1e7])
+def test_a_large_mean_costs_no_digits(rng, size, center):
+    """Deviation 1: of x float32 has from 10 bits left to none, of which y and the gradients keep all."""
+    x, dy = (center + rng.standard_normal((4, size))).astype(np.float32), rng.standard_normal((4, size), np.float32)
+    check_digits(x, dy, rng.standard_normal(size, np.float32), 4)
+
+
+@pytest.mark.parametrize("size", [70, 1000])
+@pytest.mark.parametrize(("center", "spread"), [(0, 1e19), (0, 1e30), (1e30, 1e24), (1e25, 1e25), (0, 1.6e38)])
+def test_numbers_whose_squares_overflow(rng, size, center, spread):
+    x = (center + spread * rng.uniform(-1, 1, (4, size))).astype(np.float32)
+    check_digits(x, rng.standard_normal((4, size), np.float32), np.ones(size, np.float32), 4)
+
+
+def test_a_row_that_does_not_begin_like_the_rest(rng):
+    x = rng.standard_normal((2, 8192), np.float32)
+    x[0, :64] += 1e4
+    x[1, 64:] += 1e5
+    check_digits(x, rng.standard_normal(x.shape, np.float32), np.ones(8192, np.float32), 4)
 
 
 def test_rows_of_one_number_have_variance_zero(dtype):
@@ -66,9 +90,11 @@ def test_rows_of_one_number_have_variance_zero(dtype):
     assert dbeta == 6
 
 
-def test_nan_stays_in_its_row(rng, dtype):
-    x, gamma, beta, dy = draw(rng, dtype, (5, 40))
-    x[2, 7] = np.nan
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [7, 150])
+def test_nan_and_inf_make_their_row_nan(rng, dtype, value, place):
+    x, gamma, beta, dy = draw(rng, dtype, (5, 170))
+    x[2, place] = value
     y, *_, dx, _, _ = run(x, gamma, beta, dy)
     for result in (y, dx):
         np.testing.assert_array_equal(np.isnan(result).all(axis=1), np.arange(5) == 2)

@@ -49,6 +49,18 @@ def test_a_row_of_zeros_is_kept_by_epsilon(dtype):
     assert not dgamma.any()
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e19, 1e30, 1.6e38])
+def test_numbers_whose_squares_overflow_or_vanish(rng, scale):
+    x, dy = (scale * rng.uniform(-1, 1, (4, 300))).astype(np.float32), rng.standard_normal((4, 300), np.float32)
+    y, rstd, dx, dgamma = run(x, np.ones(300, np.float32), dy)
+    x, dy = wide(x, dy)
+    root = np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-5)
+    normal = x / root
+    expected = [normal, 1 / root[:, 0], (dy - normal * (dy * normal).mean(axis=1, keepdims=True)) / root]
+    for result, right in zip((y, rstd, dx, dgamma), [*expected, (dy * normal).sum(axis=0)], strict=True):
+        np.testing.assert_allclose(result, right, rtol=0, atol=4 * np.finfo(np.float32).eps * np.abs(right).max())
+
+
 def test_nan_stays_in_its_row(rng, dtype):
     x, gamma, dy = draw(rng, dtype, (5, 40))
     x[2, 7] = np.nan
