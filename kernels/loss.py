@@ -70,7 +70,8 @@ def softmax_cross_entropy(dlogits: Array, logits: Array, labels: Array) -> float
     check_input("labels", labels, np.dtype(np.int64), logits.shape[0])
     check_apart("dlogits", dlogits, logits=logits, labels=labels)
     if not _labels_fit(labels, logits.shape[1]):
-        raise ValueError(f"labels must be between 0 and {logits.shape[1] - 1}")
+        row = int(np.argmax((labels < 0) | (labels >= logits.shape[1])))
+        raise ValueError(f"labels must be between 0 and {logits.shape[1] - 1}, got {labels[row]} in row {row}")
     sums = np.empty(-(-labels.size // block_rows(logits.shape[1])))
     passes.shared(_softmax_cross_entropy, (), (dlogits, sums), (logits, labels), threads=threads_for(logits))
     return float(sums.sum()) / labels.size
