@@ -63,24 +63,28 @@ def train() -> Any:
     def loop(y, mean, rstd, running_mean, running_var, x, gamma, beta, a, part, parts):
         T = x.dtype.type
         rows = len(x)
-        nears, firsts, seconds = stage(mean), stage(mean), stage(mean)
+        nears, firsts, seconds, rests, variances = stage(mean), stage(mean), stage(mean), stage(mean), stage(mean)
         begin, end = columns(x.shape[1], part, parts)
         for start in range(begin, end, len(nears)):
             here = slice(start, min(start + len(nears), end))
             width = here.stop - start
-            near, first, second = nears[:width], firsts[:width], seconds[:width]
+            near, first, second, doubts = nears[:width], firsts[:width], seconds[:width], 0
             column_sums(near, first, second, x, here)
             for i in range(width):
+                rests[i], variances[i], rstd[start + i] = moments(first[i], second[i], T(1), rows)
+                doubts += doubtful(first[i], second[i], rows)
+            if doubts > 0:
+                for i in range(width):
+                    if doubtful(first[i], second[i], rows):
+                        column = x[:, start + i]
+                        near[i], rests[i], variances[i], rstd[start + i] = moments_again(near[i], second[i], column)
+            for i in range(width):
                 c = start + i
-                if doubtful(first[i], second[i], rows):
-                    near[i], rest, variance, rstd[c] = moments_again(near[i], second[i], x[:, c])
-                else:
-                    rest, variance, rstd[c] = moments(first[i], second[i], T(1), rows)
-                mean[c] = near[i] + rest
+                mean[c] = near[i] + rests[i]
                 running_mean[c] += T(MOMENTUM) * (mean[c] - running_mean[c])
-                running_var[c] += T(MOMENTUM) * (variance * T(rows / (rows - 1)) - running_var[c])
+                running_var[c] += T(MOMENTUM) * (variances[i] * T(rows / (rows - 1)) - running_var[c])
                 second[i] = rstd[c] * gamma[c]
-                first[i] = fma(-rest, second[i], beta[c])
+                first[i] = fma(-rests[i], second[i], beta[c])
             scale_columns(y, x, near, second, first, here)
         return True
 

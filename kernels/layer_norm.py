@@ -22,16 +22,15 @@ def _forward() -> Any:
     @kernel(name="layer_norm", sealed=True)
     def loop(y, mean, rstd, x, gamma, beta, a, part, parts):
         rows, width = x.shape
-        nears, offsets = stage(mean), stage(mean)
+        nears, rests, firsts, seconds = stage(mean), stage(mean), stage(mean), stage(mean)
         step, stop = block_rows(width), (part + 1) * rows // parts
         for start in range(part * rows // parts, stop, step):
             here = slice(start, min(start + step, stop))
             ys, xs, means, rstds = y[here], x[here], mean[here], rstd[here]
+            row_moments(nears, rests, rstds, firsts, seconds, xs)
             for n in range(len(xs)):
-                nears[n], rest, rstds[n] = row_moments(xs[n])
-                means[n], offsets[n] = nears[n] + rest, -rest * rstds[n]
-            for n in range(len(xs)):
-                out, row, near, scale, offset = ys[n], xs[n], nears[n], rstds[n], offsets[n]
+                means[n] = nears[n] + rests[n]
+                out, row, near, scale, offset = ys[n], xs[n], nears[n], rstds[n], -rests[n] * rstds[n]
                 for i in range(width):
                     normal = fma(load(row, i) - near, scale, offset)
                     store(out, i, fma(normal, load(gamma, i), load(beta, i)))
@@ -76,8 +75,6 @@ def _backward() -> Any:
                     normal = fma(load(row, i) - center, scale, rest)
                     slope = fma(load(upstream, i), load(gamma, i), first)
                     store(out, i, scale * fma(normal, second, slope))
-                for i in range(width):
-                    normal = fma(load(row, i) - center, scale, rest)
                     dgamma[i] += load(upstream, i) * normal
                     dbeta[i] += load(upstream, i)
         return True

@@ -59,8 +59,8 @@ def moments_again(near, second, x):
 
 
 @subroutine
-def rstd_again(x):
-    """row_rstd of numbers whose squares overflow."""
+def root_again(x):
+    """The reciprocal root of the mean square of x (n,), the squares of which overflow."""
     unit = pick(x[0], _UNIT)
     _, second = sums_about(x.dtype.type(0), unit, x)
     return unit / np.sqrt(second / x.dtype.type(x.size))
@@ -71,26 +71,44 @@ SAMPLE = 64
 
 
 @scalar
-def row_moments(x):
-    """(near, rest, rstd) of a row x (n,), n >= 1, whose mean is near + rest."""
+def row_sums(x):
+    """(near, first, second): a number near those of a row x (n,), n >= 1, and the sums about it."""
     T = x.dtype.type
     near = T(0)
     sample = x[:SAMPLE]
     for i in range(sample.size):
         near = add(near, sample[i] * T(1 / sample.size))
     first, second = sums_about(near, T(1), x)
-    if doubtful(first, second, x.size):
-        near, rest, _, rstd = moments_again(near, second, x)
-    else:
-        rest, _, rstd = moments(first, second, T(1), x.size)
-    return near, rest, rstd
+    return near, first, second
 
 
 @scalar
-def row_rstd(x):
-    """1 / sqrt(mean(x^2) + EPSILON) of a row x (n,), n >= 1."""
+def row_moments(nears, rests, rstds, firsts, seconds, x):
+    """nears, rests and rstds (rows,) of x (rows, n), n >= 1: means are nears + rests. firsts and seconds are room.
+
+    No row is decided about before the sums of all: sums of several rows overlap.
+    """
+    doubts = 0
+    for n in range(len(x)):
+        nears[n], firsts[n], seconds[n] = row_sums(x[n])
+        rests[n], _, rstds[n] = moments(firsts[n], seconds[n], x.dtype.type(1), x.shape[1])
+        doubts += doubtful(firsts[n], seconds[n], x.shape[1])
+    if doubts > 0:
+        for n in range(len(x)):
+            if doubtful(firsts[n], seconds[n], x.shape[1]):
+                nears[n], rests[n], _, rstds[n] = moments_again(nears[n], seconds[n], x[n])
+
+
+@scalar
+def row_roots(rstds, squares, x):
+    """rstds (rows,) = 1 / sqrt(mean(x^2) + EPSILON) of x (rows, n), n >= 1. squares is room."""
     T = x.dtype.type
-    _, second = sums_about(T(0), T(1), x)
-    if not second < math.inf:
-        return rstd_again(x)
-    return T(1) / np.sqrt(second / T(x.size) + T(EPSILON))
+    doubts = 0
+    for n in range(len(x)):
+        _, squares[n] = sums_about(T(0), T(1), x[n])
+        rstds[n] = T(1) / np.sqrt(squares[n] / T(x.shape[1]) + T(EPSILON))
+        doubts += not squares[n] < math.inf
+    if doubts > 0:
+        for n in range(len(x)):
+            if not squares[n] < math.inf:
+                rstds[n] = root_again(x[n])

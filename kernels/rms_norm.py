@@ -10,7 +10,7 @@ from kernels import norm_rows
 from kernels.intrinsics import fma, load, store
 from kernels.jit import kernel
 from kernels.layer import Array, Layer
-from kernels.moments import row_rstd
+from kernels.moments import row_roots
 from kernels.reductions import add
 from kernels.rows import block_rows
 from kernels.streams import stage
@@ -21,12 +21,11 @@ def _forward() -> Any:
     @kernel(name="rms_norm", sealed=True)
     def loop(y, rstd, x, gamma, a, part, parts):
         rows, width = x.shape
-        step, stop = block_rows(width), (part + 1) * rows // parts
+        squares, step, stop = stage(rstd), block_rows(width), (part + 1) * rows // parts
         for start in range(part * rows // parts, stop, step):
             here = slice(start, min(start + step, stop))
             ys, xs, rstds = y[here], x[here], rstd[here]
-            for n in range(len(xs)):
-                rstds[n] = row_rstd(xs[n])
+            row_roots(rstds, squares, xs)
             for n in range(len(xs)):
                 out, row, scale = ys[n], xs[n], rstds[n]
                 for i in range(width):
@@ -60,8 +59,7 @@ def _backward() -> Any:
                 for i in range(width):
                     slope, normal = load(upstream, i) * load(gamma, i), load(row, i) * scale
                     store(out, i, scale * fma(normal, product, slope))
-                for i in range(width):
-                    dgamma[i] += load(upstream, i) * (load(row, i) * scale)
+                    dgamma[i] += load(upstream, i) * normal
         return True
 
     return loop
