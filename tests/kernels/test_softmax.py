@@ -59,7 +59,22 @@ def steep_rows(rng):
             yield np.concatenate([[0.0], np.full(size - 1, -step)])
 
 
-@pytest.mark.parametrize(("rows", "promise"), [(ordinary_rows, 5), (steep_rows, 10)])
+@pytest.mark.parametrize(("width", "promise"), [(2, 7), (7, 10), (64, 7), (100, 10), (256, 7), (1000, 10), (8192, 7)])
+def test_softmax_keeps_its_promise_over_many_rows(rng, width, promise):
+    """Against extended precision, which is more than enough for a unit of float32."""
+    shape = (max(4, 20_000 // width), width)
+    normal = rng.standard_normal(shape)
+    steep = np.where(np.arange(width) == rng.integers(width), 0.0, -rng.uniform(10, 18))
+    for x in (1e-3 * normal, normal, 10 * normal, 40 * normal, 300 + normal, 1e4 + 10 * normal, steep + 0 * normal,
+              rng.standard_cauchy(shape), rng.uniform(-100, 0, shape)):  # fmt: skip
+        x = x.astype(np.float32)
+        wide = x.astype(np.longdouble)
+        powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+        truth = powers / powers.sum(axis=1, keepdims=True)
+        assert (np.abs(forward(x) - truth) / np.spacing(truth.astype(np.float32))).max() <= promise
+
+
+@pytest.mark.parametrize(("rows", "promise"), [(ordinary_rows, 7), (steep_rows, 10)])
 def test_softmax_keeps_its_promise(rng, rows, promise):
     """Against mpmath, in units of float32's spacing where the result is, subnormal numbers included."""
     worst = 0.0
