@@ -1,7 +1,7 @@
 """Gradient clipping, by global norm and by value: all arrays in one compiled call, which writes only what changes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -27,58 +27,72 @@ _FLOAT32, _FLOAT64 = DTYPES.values()
 _EMPTY = tuple(np.empty(0, dtype) for dtype in DTYPES.values())
 
 
-def clip_by_global_norm(grads: Sequence[Array], limit: float) -> float:
-    """Multiply all gradients by limit / norm where their global norm exceeds limit; the norm before.
-
-    The norm is that of all elements together, with sums in float64, and true for elements of any size; inf where it
-    exceeds the largest float64 number (they are clipped all the same). Where an element is infinite or NaN, so is the
-    norm, and nothing is written, since no factor would mend it. Pascanu et al. 2013, algorithm 1; PyTorch divides by
-    norm + 1e-6.
+class Clipper:
+    """Gradients that are clipped at every step: checked, and their places noted, once. The arrays are kept.
 
     grads are float32 or float64, of any shapes, C-contiguous, apart from each other. Raises TypeError or ValueError,
-    naming the argument, before anything is written.
+    naming the argument.
     """
-    grads = list(grads)  # kept until the end: tables hold addresses
-    groups, threads = _checked(grads, limit)
-    root, scale = _root(groups, threads)
-    if root * scale > limit and math.isfinite(root):
-        for like, addresses in groups:
-            shared(_multiply, (), (like,), (addresses,), limit / root / scale, threads)
-    return root * scale
+
+    def __init__(self, grads: Iterable[Array]) -> None:
+        self.grads = list(grads)  # tables hold addresses alone
+        self.size = 0
+        alike: tuple[list[Array], list[Array]] = [], []
+        for i, g in enumerate(self.grads):
+            if not (type(g) is _ndarray and g.flags.carray and (g.dtype is _FLOAT32 or g.dtype is _FLOAT64)):
+                check_output(f"grads[{i}]", g, check_dtype(f"grads[{i}]", g), *g.shape)
+            alike[g.itemsize == _FLOAT64.itemsize].append(g)
+            self.size += g.size
+        self.groups = [(like, table(found)) for like, found in zip(_EMPTY, alike, strict=True) if found]
+        for like, addresses in self.groups:
+            check_apart_in("grads", addresses, like.itemsize)
+
+    def by_global_norm(self, limit: float) -> float:
+        """Multiply all gradients by limit / norm where their global norm exceeds limit; the norm before.
+
+        The norm is that of all elements together, with sums in float64, and true for elements of any size; inf where it
+        exceeds the largest float64 number (they are clipped all the same). Where an element is infinite or NaN, so is
+        the norm, and nothing is written, since no factor would mend it. Pascanu et al. 2013, algorithm 1; PyTorch
+        divides by norm + 1e-6. Raises ValueError, having written nothing, unless limit is a number >= 0.
+        """
+        threads = self._threads(limit)
+        root, scale = _root(self.groups, threads)
+        if root * scale > limit and math.isfinite(root):
+            self._write(_multiply, limit / root / scale, threads)
+        return root * scale
+
+    def by_value(self, limit: float) -> float:
+        """Cut every element to -limit to limit; the global norm before, as by_global_norm gives it. NaN stays NaN.
+
+        Raises ValueError, having written nothing, unless limit is a number >= 0.
+        """
+        threads = self._threads(limit)
+        root, scale = _root(self.groups, threads)
+        if not root * scale <= limit:
+            self._write(_cut, limit, threads)
+        return root * scale
+
+    def _threads(self, limit: float) -> int:
+        if not limit >= 0:
+            raise ValueError(f"limit must be a number >= 0, got {limit}")
+        return 1 if self.size <= SMALL else jit.num_threads()
+
+    def _write(self, loop: Callable[[], Any], a: float, threads: int) -> None:
+        for like, addresses in self.groups:
+            shared(loop, (), (like,), (addresses,), a, threads)
 
 
-def clip_by_value(grads: Sequence[Array], limit: float) -> float:
-    """Cut every element to -limit to limit; the global norm before, as by clip_by_global_norm. NaN stays NaN.
+def clip_by_global_norm(grads: Iterable[Array], limit: float) -> float:
+    """Clipper(grads).by_global_norm(limit), for gradients that are clipped once."""
+    return Clipper(grads).by_global_norm(limit)
 
-    Raises TypeError or ValueError, naming the argument, before anything is written.
-    """
-    grads = list(grads)  # kept until the end: tables hold addresses
-    groups, threads = _checked(grads, limit)
-    root, scale = _root(groups, threads)
-    if not root * scale <= limit:
-        for like, addresses in groups:
-            shared(_cut, (), (like,), (addresses,), limit, threads)
-    return root * scale
+
+def clip_by_value(grads: Iterable[Array], limit: float) -> float:
+    """Clipper(grads).by_value(limit), for gradients that are clipped once."""
+    return Clipper(grads).by_value(limit)
 
 
 Group = tuple[Array, Array]  # an empty array of the dtype, and the table of the arrays
-
-
-def _checked(grads: Sequence[Array], limit: float) -> tuple[list[Group], int]:
-    """The tables of the gradients of each dtype, and how many threads to share them."""
-    if not limit >= 0:
-        raise ValueError(f"limit must be a number >= 0, got {limit}")
-    alike: tuple[list[Array], list[Array]] = [], []
-    size = 0
-    for i, g in enumerate(grads):
-        if not (type(g) is _ndarray and g.flags.carray and (g.dtype is _FLOAT32 or g.dtype is _FLOAT64)):
-            check_output(f"grads[{i}]", g, check_dtype(f"grads[{i}]", g), *g.shape)
-        alike[g.itemsize == _FLOAT64.itemsize].append(g)
-        size += g.size
-    groups = [(like, table(found)) for like, found in zip(_EMPTY, alike, strict=True) if found]
-    for like, addresses in groups:
-        check_apart_in("grads", addresses, like.itemsize)
-    return groups, 1 if size <= SMALL else jit.num_threads()
 
 
 def _root(groups: list[Group], threads: int) -> tuple[float, float]:

@@ -10,7 +10,6 @@ import numpy as np
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.attention import attention
 from kernels.batch_norm import batch_norm
-from kernels.clipping import clip_by_global_norm
 from kernels.layer_norm import layer_norm
 from kernels.rms_norm import rms_norm
 from kernels.transformer import post_norm_block, pre_norm_block
@@ -144,7 +143,7 @@ _ROWS = (
         name="clip_by_norm",
         kind="optimizer",
         sizes=PARAMETERS,
-        make=partial(problems.clipping, clip=clip_by_global_norm),
+        make=problems.clipping,
         ways={"torch": torch_training.clip_by_norm},
         directions=UPDATE,
     ),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
+from kernels.clipping import Clipper
 from kernels.dense import dense_activation
 from kernels.layer import Array, Layer, State, activations, chain, empty, repeat
 from kernels.loss import mse, softmax_cross_entropy
@@ -141,17 +142,20 @@ def optimizer(shapes: tuple[Shape, ...], rng: Generator, *, name: str) -> Proble
     return _update(start, grads, Entry(call=call))
 
 
-def clipping(shapes: tuple[Shape, ...], rng: Generator, *, clip: Callable[[Any, float], float]) -> Problem:
+def clipping(shapes: tuple[Shape, ...], rng: Generator) -> Problem:
     """Gradients of these shapes clipped to a tenth of their norm, put back before each call; norm and gradients."""
     start = [normal(rng, shape) for shape in shapes]
     grads = [_copy(array) for array in start]
     limit = 0.1 * float(np.sqrt(sum(float(np.vdot(array, array)) for array in start)))
+    clipper = Clipper(grads)
 
     def before() -> None:
         for grad, array in zip(grads, start, strict=True):
             grad[...] = array
 
-    return _update(start, start, Entry(call=lambda: [clip(grads, limit), *grads], before=before), limit=limit)
+    return _update(
+        start, start, Entry(call=lambda: [clipper.by_global_norm(limit), *grads], before=before), limit=limit
+    )
 
 
 def _copy(array: Array) -> Array:

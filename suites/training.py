@@ -13,7 +13,7 @@ import pandas as pd
 from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES, linear
 from kernels.checks import DTYPES
-from kernels.clipping import clip_by_global_norm
+from kernels.clipping import Clipper
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, chain, copy_weights, parameters, set_training
@@ -160,11 +160,11 @@ def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
     model = network(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], data.classes, cell.architecture)
     state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
     _, values, grads = zip(*parameters(state), strict=True)
-    descend = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE)
+    descend, clipper = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE), Clipper(grads)
 
     def update() -> None:
         if cell.clip is not None:
-            clip_by_global_norm(grads, cell.clip)
+            clipper.by_global_norm(cell.clip)
         descend()
 
     accuracy = _tester(model, state, data, dtype)

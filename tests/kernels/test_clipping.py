@@ -1,12 +1,13 @@
 """Clipping: against the naive norm, at sizes whose squares float64 cannot hold, and nothing written in vain."""
 
+import gc
 import math
 
 import numpy as np
 import pytest
 
 from kernels import jit, reference
-from kernels.clipping import clip_by_global_norm, clip_by_value
+from kernels.clipping import Clipper, clip_by_global_norm, clip_by_value
 
 SHAPES = [(0,), (1,), (), (5, 13), (70, 67), (3, 2, 4)]
 
@@ -125,6 +126,28 @@ def test_threads_share_large_gradients(rng, dtype, clip):
 def test_gradients_may_come_one_by_one(dtype, clip):
     """Nobody else keeps them."""
     assert clip((np.full(5000, 2.0, dtype) for _ in range(20)), 1.0) == pytest.approx(2 * math.sqrt(100_000))
+
+
+def test_a_clipper_sees_its_gradients_as_they_are_now(rng, dtype, close):
+    grads = [np.empty((5, 13), dtype), np.empty(7, dtype)]
+    clipper = Clipper(iter(grads))
+    for limit in (0.5, 1e3, 2.0):
+        for clip, name in ((clipper.by_global_norm, "clip_by_global_norm"), (clipper.by_value, "clip_by_value")):
+            for g in grads:
+                g[...] = rng.standard_normal(g.shape)
+            norm, expected = getattr(reference, name)(doubles(grads), limit)
+            assert clip(limit) == pytest.approx(norm, rel=1e-13)
+            for g, wanted in zip(grads, expected, strict=True):
+                close(g, wanted)
+
+
+def test_a_clipper_keeps_its_gradients(dtype):
+    clipper = Clipper([np.full(100_000, 3.0, dtype)])
+    gc.collect()
+    others = [np.full(100_000, 7.0, dtype) for _ in range(8)]
+    assert clipper.by_global_norm(1.0) == pytest.approx(3 * math.sqrt(100_000))
+    assert clipper.by_value(0.0) == pytest.approx(1, rel=1e-6)
+    assert all((other == 7).all() for other in others)
 
 
 @pytest.mark.parametrize("clip", [clip_by_global_norm, clip_by_value])
