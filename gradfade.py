@@ -17,7 +17,7 @@ from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
 from reports.measuring import attenuate, measured, train
 from reports.options import Format, KeptOut, Names, Out, Profile, Seed
-from reports.tables import emit
+from reports.tables import SHOWN, emit
 from suites import interrupts
 from suites.environment import version
 from suites.errors import UserError, known
@@ -27,9 +27,6 @@ from suites.results import Run, new_folder
 # What takes longest to import (pytest, seaborn, scikit-learn) is imported by the commands that need it.
 
 FAILED, USER_ERROR, NOTHING_MEASURED, INTERRUPTED = 1, 2, 10, 130
-# Columns of a benchmark that fit a terminal; the other formats have all.
-SHOWN = ["benchmark", "ns_per_element", "gradfade_ns_per_element", "ratio", "gb_per_s", "gflop_per_s"]
-SHOWN += ["fraction_of_limit", "limit", "saved_bytes"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(attenuate, name="attenuate")

@@ -11,6 +11,10 @@ from rich.table import Table
 from suites.errors import UserError
 from suites.schema import records
 
+# Columns of a benchmark that fit a terminal.
+SHOWN = ["benchmark", "ns_per_element", "gradfade_ns_per_element", "ratio", "gb_per_s", "gflop_per_s"]
+SHOWN += ["fraction_of_limit", "limit", "saved_bytes"]
+
 FEW = 8  # columns that fit a terminal
 UNBOUNDED = 10_000  # characters: a file or a pipe has no width to fold at
 

@@ -82,7 +82,8 @@ def _standardised(name: str, state: State, mean: Array, variance: Array, axis: i
     """Check the results; axis is that of the statistics, None where they are given and no gradient flows by them."""
     x, dy, gamma = _given(state)
     beta, rstd = state.params["beta"].astype(np.float64), 1 / np.sqrt(variance + EPSILON)
-    hat, size = (x - mean) * rstd, (np.abs(x) + np.abs(mean)) * rstd
+    of_mean = np.abs(mean) if axis is None else np.abs(x).mean(axis=axis, keepdims=True)
+    hat, size = (x - mean) * rstd, (np.abs(x) + of_mean) * rstd
     dhat, dsize = dy * gamma, np.abs(dy * gamma)
     dx, of_dx = dhat, dsize
     if axis is not None:
