@@ -8,7 +8,7 @@ Multiplied by one power of two, all gradients before are exactly that multiple. 
 
 import numpy as np
 
-from kernels.checks import check_apart, check_dtype, check_input, check_output, check_row, check_size
+from kernels.checks import check_dtype, check_input, check_row, check_size
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, State, empty, trainable
@@ -31,14 +31,6 @@ def check_sequence(gates: int, x: Array, h: Array, Wx: Array, Wh: Array, b: Arra
     check_input("Wh", Wh, dtype, hidden, gates * hidden)
     check_input("b", b, dtype, gates * hidden)
     return dtype, hidden
-
-
-def check_outputs(outputs: dict[str, tuple[Array, Array]], inputs: dict[str, Array]) -> None:
-    """Raise unless every output, given beside the array it is shaped like, can be written and is apart from all."""
-    for name, (output, like) in outputs.items():
-        check_output(name, output, like.dtype, *like.shape)
-        others = {other: array for other, (array, _) in outputs.items() if other != name}
-        check_apart(name, output, **others, **inputs)
 
 
 def slope_parameter(activation: Activation, a: Array | None, hidden: int, dtype: DType) -> Array:

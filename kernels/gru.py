@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels import cells
 from kernels import gru_loops as loops
-from kernels.checks import check_input
+from kernels.checks import check_input, check_outputs
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, Layer, State, accept, empty
@@ -41,8 +41,8 @@ def gru_forward(
     check_input("gates", gates, dtype, *x.shape[:2], 3 * hidden)
     parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b, "bh": bh, "a": parameter}
-    outputs = {"h": (h, h), "gates": (gates, gates), "q": (q, h[1:])}
-    cells.check_outputs(outputs, inputs)
+    outputs = {"h": (h, h.shape), "gates": (gates, gates.shape), "q": (q, h[1:].shape)}
+    check_outputs(dtype, outputs, inputs)
     loops.forward(activation, h, gates, q, x, (Wx, Wh, b, bh), parameter, loops.workspace(x, hidden))
 
 
@@ -78,8 +78,15 @@ def gru_backward(
         check_input(name, array, dtype, *h[1:].shape)
     parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"dy": dy, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "gates": gates, "q": q, "a": parameter}
-    outputs = {"dx": (dx, x), "dWx": (dWx, Wx), "dWh": (dWh, Wh), "db": (db, b), "dbh": (dbh, bh), "dh": (dh, h)}
-    cells.check_outputs(outputs, inputs)
+    outputs = {
+        "dx": (dx, x.shape),
+        "dWx": (dWx, Wx.shape),
+        "dWh": (dWh, Wh.shape),
+        "db": (db, b.shape),
+        "dbh": (dbh, bh.shape),
+        "dh": (dh, h.shape),
+    }
+    check_outputs(dtype, outputs, inputs)
     gradients, weights, work = (dWx, dWh, db, dbh), (Wx, Wh, b, bh), loops.workspace(x, hidden)
     loops.backward(activation, dx, gradients, dh, dy, x, weights, h, gates, q, parameter, work)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels import cells
 from kernels import lstm_loops as loops
-from kernels.checks import check_input
+from kernels.checks import check_input, check_outputs
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, Layer, State, accept, empty
@@ -38,7 +38,7 @@ def lstm_forward(
     check_input("gates", gates, dtype, *x.shape[:2], 4 * hidden)
     parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b, "a": parameter}
-    cells.check_outputs({"h": (h, h), "c": (c, h), "gates": (gates, gates)}, inputs)
+    check_outputs(dtype, {"h": (h, h.shape), "c": (c, h.shape), "gates": (gates, gates.shape)}, inputs)
     loops.forward(activation, h, c, gates, x, (Wx, Wh, b), parameter, loops.workspace(x, hidden))
 
 
@@ -76,8 +76,15 @@ def lstm_backward(
     check_input("dc_last", dc_last, dtype, *h.shape[1:])
     parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"dy": dy, "dc_last": dc_last, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "c": c, "gates": gates, "a": parameter}
-    outputs = {"dx": (dx, x), "dWx": (dWx, Wx), "dWh": (dWh, Wh), "db": (db, b), "dh": (dh, h), "dc": (dc, c)}
-    cells.check_outputs(outputs, inputs)
+    outputs = {
+        "dx": (dx, x.shape),
+        "dWx": (dWx, Wx.shape),
+        "dWh": (dWh, Wh.shape),
+        "db": (db, b.shape),
+        "dh": (dh, h.shape),
+        "dc": (dc, c.shape),
+    }
+    check_outputs(dtype, outputs, inputs)
     gradients, weights, work = (dWx, dWh, db), (Wx, Wh, b), loops.workspace(x, hidden)
     loops.backward(activation, dx, gradients, dh, dc, dy, dc_last, x, weights, h, c, gates, parameter, work)
 

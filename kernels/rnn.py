@@ -7,7 +7,7 @@ import numpy as np
 
 from kernels import cells
 from kernels import rnn_loops as loops
-from kernels.checks import check_input
+from kernels.checks import check_input, check_outputs
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, Layer, State, accept, empty
@@ -25,7 +25,7 @@ def rnn_forward(
     dtype, hidden = cells.check_sequence(1, x, h, Wx, Wh, b)
     parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"x": x, "Wx": Wx, "Wh": Wh, "b": b, "a": parameter}
-    cells.check_outputs({"h": (h, h), "z": (z, h[1:])}, inputs)
+    check_outputs(dtype, {"h": (h, h.shape), "z": (z, h[1:].shape)}, inputs)
     loops.forward(activation, h, z, x, (Wx, Wh, b), parameter, loops.workspace(x, hidden))
 
 
@@ -57,8 +57,15 @@ def rnn_backward(
         check_input(name, array, dtype, *h[1:].shape)
     parameter = cells.slope_parameter(activation, a, hidden, dtype)
     inputs = {"dy": dy, "x": x, "Wx": Wx, "Wh": Wh, "h": h, "z": z, "a": parameter}
-    outputs = {"dx": (dx, x), "dWx": (dWx, Wx), "dWh": (dWh, Wh), "db": (db, b), "dh": (dh, h), "dz": (dz, z)}
-    cells.check_outputs(outputs, inputs)
+    outputs = {
+        "dx": (dx, x.shape),
+        "dWx": (dWx, Wx.shape),
+        "dWh": (dWh, Wh.shape),
+        "db": (db, b.shape),
+        "dh": (dh, h.shape),
+        "dz": (dz, z.shape),
+    }
+    check_outputs(dtype, outputs, inputs)
     gradients, weights, work = (dWx, dWh, db), (Wx, Wh, b), loops.workspace(x, hidden)
     loops.backward(activation, dx, gradients, dh, dz, dy, x, weights, h, z, parameter, work)
 

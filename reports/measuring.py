@@ -83,7 +83,8 @@ def attenuate_time(
     length: Annotated[int, typer.Option(help="Time steps.")] = 100,
     width: Width = 256,
     batch: Batch = 32,
-    inputs: Annotated[int, typer.Option(help="Features of the input.")] = 10,
+    inputs: Annotated[int, typer.Option(help="Features of a cell's input.")] = 10,
+    depth: Annotated[int, typer.Option(help="Blocks of a Transformer.")] = 1,
     seeds: Seeds = 8,
     seed: Seed = 0,
     dtype: DType = "float32",
@@ -91,7 +92,7 @@ def attenuate_time(
     rows: Rows = False,
     format: Format = "table",
 ) -> None:
-    """Across time: one backward pass through an unrolled cell per seed."""
+    """Across time: one backward pass through an unrolled cell or a causal Transformer per seed."""
     survival("time", **context.params)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -19,14 +20,18 @@ from suites.walk import PIECE, Walk
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceCell:
-    """One configuration, measured on the seeds seed, seed + 1 ... of which there are seeds."""
+    """One configuration, measured on the seeds seed, seed + 1 ... of which there are seeds.
+
+    inputs: features of what enters a cell. depth: blocks of a Transformer. Each is None where it does not apply.
+    """
 
     architecture: str
     activation: str
     initializer: str
     length: int
     width: int
-    inputs: int
+    inputs: int | None
+    depth: int | None
     batch: int
     dtype: str
     seed: int
@@ -41,6 +46,7 @@ def cells(
     length: int = 100,
     width: int = 256,
     inputs: int = 10,
+    depth: int = 1,
     batch: int = 32,
     seeds: int = 8,
     seed: int = 0,
@@ -51,14 +57,25 @@ def cells(
     UserError where a name or a number is wrong, or nothing makes sense.
     """
     names = attenuation.checked_names("time", architectures, activations, initializers)
-    numbers = {"length": length, "width": width, "inputs": inputs, "batch": batch, "seeds": seeds, "seed": seed}
-    attenuation.checked_numbers(dtype, **numbers)
+    numbers = {"length": length, "width": width, "batch": batch, "seeds": seeds, "seed": seed}
+    attenuation.checked_numbers(dtype, inputs=inputs, depth=depth, **numbers)
+
+    def size(architecture: str) -> dict[str, Any]:
+        deep = "depth" in ARCHITECTURES[architecture].kinds
+        return {"inputs": None, "depth": depth} if deep else {"inputs": inputs, "depth": None}
 
     def build(architecture: str, activation: Activation, initializer: Initializer) -> None:
-        ARCHITECTURES[architecture].build(activation, initializer, width)
+        ARCHITECTURES[architecture].build(activation, initializer, width, size(architecture)["depth"])
 
     return [
-        SequenceCell(architecture=architecture, activation=activation, initializer=initializer, dtype=dtype, **numbers)
+        SequenceCell(
+            architecture=architecture,
+            activation=activation,
+            initializer=initializer,
+            dtype=dtype,
+            **size(architecture),
+            **numbers,
+        )
         for architecture, activation, initializer in attenuation.sensible(names, build)
     ]
 
@@ -68,23 +85,26 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
 
     Inputs are iid N(0, 1), h_0 is 0. The gradient injected at the last step is iid N(0, 1). Inputs, gradient and
     weights have streams of their own. log10_cell_gradient is that of an LSTM's cell state, over the norm of the
-    hidden state's gradient at the last step.
+    hidden state's gradient at the last step. In a causal Transformer the positions are its input's steps, of which
+    there is one more than the length: as many factors lie between the first and the last one as in a cell.
     """
-    size = {"length": cell.length, "inputs": cell.inputs}
-    configuration = {"experiment": "time", **attenuation.configuration(cell), **size}
+    size = {"length": cell.length, "inputs": cell.inputs, "depth": cell.depth}
+    known = {name: value for name, value in size.items() if value is not None}
+    configuration = {"experiment": "time", **attenuation.configuration(cell), **known}
     seeds = range(cell.seed, cell.seed + cell.seeds)
-    measured = [piece for seed in seeds for piece in _seed(cell, seed)]
+    measured = [piece for seed in seeds for piece in (_unrolled if cell.depth is None else _attended)(cell, seed)]
     return stack(configuration, [*measured, *attenuation.predicted_rows(cell)])
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _seed(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
+def _unrolled(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     dtype = DTYPES[cell.dtype]
     weights, inputs, injected = attenuation.streams(seed)
     build = ARCHITECTURES[cell.architecture].build
     network = build(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], cell.width)
+    row: tuple[Any, ...] = (cell.batch, cell.inputs)
     pieces = [
-        inputs.standard_normal((min(PIECE, cell.length - at), cell.batch, cell.inputs)).astype(dtype)
+        inputs.standard_normal((min(PIECE, cell.length - at), *row)).astype(dtype)
         for at in range(0, cell.length, PIECE)
     ]
     walk = Walk(network, network.init(weights, pieces[0].shape, dtype), cell.length)
@@ -97,4 +117,24 @@ def _seed(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
         *attenuation.gradient_rows(seed, cell.dtype, norms, walk.plain),
         *({**steps, **row, "unit": "log10"} for row in cells),
         {**steps, "metric": "forward_variance", "value": walk.variances, "unit": "1"},
+    ]
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def _attended(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
+    dtype, shape = DTYPES[cell.dtype], (cell.length + 1, cell.batch, cell.width)
+    weights, inputs, injected = attenuation.streams(seed)
+    build = ARCHITECTURES[cell.architecture].build
+    initializer = INITIALIZERS[cell.initializer]
+    network = build(ACTIVATIONS[cell.activation], initializer, cell.width, cell.depth, causal=True)
+    state = network.init(weights, shape, dtype)
+    y = network.forward(state, inputs.standard_normal(shape).astype(dtype))
+    dy = np.zeros(shape, dtype)
+    dy[-1] = injected.standard_normal(shape[1:])
+    norms = [attenuation.log10_norm(dx) for dx in network.backward(state, dy)]
+    variances = [attenuation.variance(step) for step in y]
+    steps = {"seed": seed, "position": range(len(y)), "unit": "1"}
+    return [
+        *attenuation.gradient_rows(seed, cell.dtype, norms, norms),
+        {**steps, "metric": "forward_variance", "value": variances},
     ]

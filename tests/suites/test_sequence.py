@@ -7,7 +7,9 @@ import pytest
 from scipy.special import stdtrit
 
 from kernels.activations import ACTIVATIONS
+from kernels.architectures import ARCHITECTURES
 from kernels.critical import MeanField
+from kernels.initializers import INITIALIZERS
 from suites import attenuation, sequence
 from suites.attenuation import streams
 from suites.errors import UserError
@@ -46,6 +48,32 @@ def test_against_a_naive_recurrence(activation, dtype, accuracy):
     assert values(table, "forward_variance", 7) == pytest.approx([a.var() for a in h], rel=accuracy * 10)
     assert (table["inputs"] == 4).all()
     assert (table["length"] == 6).all()
+
+
+@pytest.mark.parametrize("architecture", ["transformer_pre", "transformer_post"])
+def test_a_causal_transformer_against_finite_differences(architecture):
+    size = {"length": 3, "width": 4, "batch": 2, "seeds": 1, "seed": 5, "depth": 2}
+    (cell,) = sequence.cells(architectures=[architecture], activations=["gelu"], dtype="float64", **size)
+    table = sequence.measure(cell)
+    weights, inputs, injected = streams(5)
+    network = ARCHITECTURES[architecture].build(ACTIVATIONS["gelu"], INITIALIZERS["xavier_normal"], 4, 2, causal=True)
+    state = network.init(weights, (4, 2, 4), np.dtype("float64"))
+    x, g = inputs.standard_normal((4, 2, 4)), injected.standard_normal((2, 4))
+
+    def loss(x):
+        return float(np.sum(g * network.forward(state, x)[-1]))
+
+    gradient = np.empty_like(x)
+    for i in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[i] = 1e-5
+        gradient[i] = (loss(x + step) - loss(x - step)) / 2e-5
+    norms = np.log10(np.linalg.norm(gradient.reshape(4, -1), axis=1))
+    assert values(table, "log10_gradient_norm") == pytest.approx(norms, abs=1e-6)
+    assert values(table, "forward_variance") == pytest.approx([y.var() for y in network.forward(state, x)], rel=1e-12)
+    assert (table["depth"] == 2).all()
+    assert (table["length"] == 3).all()
+    assert table["inputs"].isna().all()
 
 
 @pytest.mark.parametrize(
