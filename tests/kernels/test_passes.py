@@ -34,7 +34,7 @@ def everything_large(monkeypatch):
 
 def run(row, direction, outputs, inputs):
     """One pass by passes.run, which nothing that is done at once for small arrays comes before."""
-    scalars = (row.f,) if direction == "forward" else (row.f, row.df)
+    scalars = {"forward": (row.f,), "backward": (row.df,), "forward_backward": (row.f, row.df)}[direction]
     assert passes.run(getattr(loops, direction), scalars, outputs, inputs, row.a or 0.0)
 
 
