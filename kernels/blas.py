@@ -10,7 +10,7 @@ gemm_packed(out, a, packed, add): gemm_alone with a packed matrix, for many prod
 
 from kernels import openblas, tiles
 from kernels.checks import check_apart, check_dtype, check_input, check_output
-from kernels.jit import kernel, max_threads, scalar, set_num_threads
+from kernels.jit import kernel, max_threads, set_num_threads
 from kernels.layer import Array, DType, empty
 from kernels.linked import linked
 from kernels.registers import size_of
@@ -48,12 +48,6 @@ gemm = linked(_product, 3, 3, False)
 gemm_alone = linked(_product, 3, 3, True)
 gemm_packed = linked(_product_packed, 3, 1)
 pack = linked(_pack, 2, 1)
-
-
-@scalar
-def gemm_columns(out, a, b, transpose_a, transpose_b, add, first, last):
-    """gemm_alone of columns first to last, of a b that is not transposed."""
-    gemm_alone(out[:, first:last], a, b[:, first:last], transpose_a, transpose_b, add)
 
 
 @kernel()

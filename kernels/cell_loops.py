@@ -14,7 +14,7 @@ the same place and afterwards.
 from collections.abc import Iterator
 
 from kernels import jit, tiles
-from kernels.blas import gemm_columns, gemm_packed, pack, room_to_pack
+from kernels.blas import gemm_alone, gemm_packed, pack, room_to_pack
 from kernels.intrinsics import copysign, fma, load
 from kernels.jit import kernel, scalar
 from kernels.layer import Array, empty
@@ -84,7 +84,7 @@ def input_gradients(dx, dWx, db, dz, x, packed_x, part, parts):
     S, N, G = dz.shape
     rows, xs, dxs = dz.reshape(S * N, G), x.reshape(S * N, x.shape[2]), dx.reshape(S * N, x.shape[2])
     left, right = share(G, tiles.WIDTH // dz.itemsize, part, parts)
-    gemm_columns(dWx, xs, rows, True, False, True, left, right)
+    gemm_alone(dWx[:, left:right], xs, rows[:, left:right], True, False, True)
     sum_rows(db[left:right], rows, left)
     first, last = share(S * N, tiles.ROWS, part, parts)
     gemm_packed(dxs[first:last], rows[first:last], packed_x, False)
@@ -95,7 +95,8 @@ def state_gradients(dWh, dz, h, part, parts):
     """What these steps add to dWh, of z = h Wh, given dz (S, N, G), h (S, N, H)."""
     S, N, G = dz.shape
     left, right = share(G, tiles.WIDTH // dz.itemsize, part, parts)
-    gemm_columns(dWh, h.reshape(S * N, h.shape[2]), dz.reshape(S * N, G), True, False, True, left, right)
+    rows, hs = dz.reshape(S * N, G), h.reshape(S * N, h.shape[2])
+    gemm_alone(dWh[:, left:right], hs, rows[:, left:right], True, False, True)
 
 
 @scalar
