@@ -10,7 +10,6 @@ For kernels. like is a number of the matrices' dtype; a matrix is (address, rows
 
 from kernels.jit import TARGET, scalar, subroutine
 from kernels.registers import (
-    BYTES,
     ROWS,
     VECTORS,
     WIDTH,
@@ -24,6 +23,7 @@ from kernels.registers import (
     tile8,
     transpose,
 )
+from kernels.vectors import BYTES
 
 DEPTH = 256  # a panel of op(b) then has 32 kB
 BLOCK = 256  # rows of a at a time: with DEPTH, 256 kB of float32
