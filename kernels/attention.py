@@ -11,7 +11,15 @@ import numpy as np
 
 from kernels import jit, tiles
 from kernels.blas import gemm_alone
-from kernels.checks import check_apart, check_dtype, check_input, check_output, check_row, check_size
+from kernels.checks import (
+    check_apart,
+    check_dtype,
+    check_input,
+    check_output,
+    check_row,
+    check_sequence_shape,
+    check_size,
+)
 from kernels.heads import BLOCK, attend, attend_backward
 from kernels.initializers import Initializer
 from kernels.intrinsics import load, store
@@ -205,8 +213,7 @@ def attention(initializer: Initializer, heads: int, causal: bool = False) -> Lay
     weights, biases = ("Wq", "Wk", "Wv", "Wo"), ("bq", "bk", "bv", "bo")
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
-        if len(shape) != 3:
-            raise ValueError(f"shape must be (steps, rows, features), got {shape}")
+        check_sequence_shape(shape)
         steps, rows, features = shape
         _check_sizes(steps, features, heads)
         state = trainable(

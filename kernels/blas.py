@@ -9,7 +9,7 @@ gemm_packed(out, a, packed, add): gemm_alone with a packed matrix, for many prod
 """
 
 from kernels import openblas, tiles
-from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.checks import check_apart, check_dtype, check_input, check_output, whole
 from kernels.jit import kernel, max_threads, set_num_threads
 from kernels.layer import Array, DType, empty
 from kernels.linked import linked
@@ -73,10 +73,10 @@ def matmul(out: Array, a: Array, b: Array, transpose_a: bool = False, transpose_
 def set_threads(n: int) -> None:
     """Let kernels and matrix products use n threads.
 
-    TypeError unless n is an int, ValueError unless 1 <= n <= the CPUs that this process may use.
+    TypeError unless n is a whole number, ValueError unless 1 <= n <= the CPUs that this process may use.
     """
-    if not isinstance(n, int):
-        raise TypeError(f"n must be an int, got {n!r}")
+    if not whole(n):
+        raise TypeError(f"n must be a whole number, got {n!r}")
     if not 1 <= n <= max_threads():
         raise ValueError(f"n must be between 1 and {max_threads()}, got {n}")
     set_num_threads(n)

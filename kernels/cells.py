@@ -8,10 +8,13 @@ Multiplied by one power of two, all gradients before are exactly that multiple. 
 
 import numpy as np
 
-from kernels.checks import check_dtype, check_input, check_row, check_size
+from kernels.checks import check_dtype, check_input, check_row, check_sequence_shape, check_size
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, State, empty, trainable
+
+# What one step hands to the next, in saved; only an LSTM has a c.
+CARRIED = ("h", "c")
 
 
 def check_sequence(gates: int, x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[DType, int]:
@@ -51,14 +54,6 @@ def check_layer(activation: Activation, initializer: Initializer, hidden: int) -
     check_size("hidden", hidden)
 
 
-def check_shape(shape: tuple[int, ...]) -> None:
-    """ValueError unless shape is (steps, rows, features), with a step."""
-    if len(shape) != 3:
-        raise ValueError(f"shape must be (steps, rows, features), got {shape}")
-    if shape[0] < 1:
-        raise ValueError(f"shape must have at least one time step, got {shape}")
-
-
 def initial(
     activation: Activation,
     initializer: Initializer,
@@ -73,7 +68,7 @@ def initial(
 
     Each gate's columns are drawn as a matrix of their own. apart: bh, too, the last gate's own bias of h Wh.
     """
-    check_shape(shape)
+    check_sequence_shape(shape)
     steps, rows, fan_in = shape
     h, dh, dx = empty((steps + 1, rows, hidden), dtype), empty((steps + 1, rows, hidden), dtype), empty(shape, dtype)
     h[0] = 0

@@ -49,6 +49,14 @@ def check_shape(shape: Any) -> None:
         raise ValueError(f"shape must have features along its last axis, got {shape}")
 
 
+def check_sequence_shape(shape: tuple[int, ...]) -> None:
+    """ValueError unless shape is (steps, rows, features), with a step."""
+    if len(shape) != 3:
+        raise ValueError(f"shape must be (steps, rows, features), got {shape}")
+    if shape[0] < 1:
+        raise ValueError(f"shape must have at least one time step, got {shape}")
+
+
 def as_dtype(dtype: Any) -> np.dtype[Any]:
     """The dtype that is meant; TypeError unless it is float32 or float64."""
     for known in DTYPES.values():

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from kernels import jit
-from kernels.checks import DTYPES, check_dtype, check_output
+from kernels.checks import DTYPES, alike, check_dtype, check_output
 from kernels.intrinsics import load, store
 from kernels.jit import kernel
 from kernels.loops import SMALL, blocks
 from kernels.passes import shared
-from kernels.tables import array_at, check_apart_in, table
+from kernels.tables import array_at, check_all_apart, table
 
 Array = np.ndarray[Any, Any]
 
@@ -22,8 +22,6 @@ Array = np.ndarray[Any, Any]
 SMALLEST_SUM = 1e-280
 SCALE = 2.0**600
 BLOCK = 4096  # elements
-_ndarray = np.ndarray
-_FLOAT32, _FLOAT64 = DTYPES.values()
 _EMPTY = tuple(np.empty(0, dtype) for dtype in DTYPES.values())
 
 
@@ -37,15 +35,14 @@ class Clipper:
     def __init__(self, grads: Iterable[Array]) -> None:
         self.grads = list(grads)  # tables hold addresses alone
         self.size = 0
-        alike: tuple[list[Array], list[Array]] = [], []
+        groups: list[list[Array]] = [[] for _ in DTYPES]
         for i, g in enumerate(self.grads):
-            if not (type(g) is _ndarray and g.flags.carray and (g.dtype is _FLOAT32 or g.dtype is _FLOAT64)):
+            if not alike(g, g):
                 check_output(f"grads[{i}]", g, check_dtype(f"grads[{i}]", g), *g.shape)
-            alike[g.itemsize == _FLOAT64.itemsize].append(g)
+            groups[list(DTYPES.values()).index(g.dtype)].append(g)
             self.size += g.size
-        self.groups = [(like, table(found)) for like, found in zip(_EMPTY, alike, strict=True) if found]
-        for like, addresses in self.groups:
-            check_apart_in("grads", addresses, like.itemsize)
+        check_all_apart(self.grads, lambda i: f"grads[{i}]")
+        self.groups = [(like, table(found)) for like, found in zip(_EMPTY, groups, strict=True) if found]
 
     def by_global_norm(self, limit: float) -> float:
         """Multiply all gradients by limit / norm where their global norm exceeds limit; the norm before.

@@ -131,8 +131,12 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
 
 def _is_ours(captured: Any) -> bool:
     """Whether what a kernel closes over is no function, or one of this folder: what its cache folder is named after."""
-    code = getattr(captured, "__code__", None)
-    return not callable(captured) if code is None else Path(code.co_filename).parent == Path(__file__).parent
+    if not callable(captured):
+        return True
+    code, inner = getattr(captured, "__code__", None), getattr(captured, "__closure__", None) or ()
+    if code is None or Path(code.co_filename).parent != Path(__file__).parent:
+        return False
+    return all(_is_ours(cell.cell_contents) for cell in inner)
 
 
 def _again(dispatcher: Any, *arguments: Any) -> Any:
@@ -176,6 +180,7 @@ def by_dtype(float32: Callable[..., Any], float64: Callable[..., Any]) -> Any:
     overload(choose, strict=False, jit_options={"forceinline": True})(
         lambda x, *others: float32 if x == types.float32 else float64
     )
+    choose.__name__ = choose.__qualname__ = f"{float32.__name__}_{float64.__name__}"
     return choose
 
 

@@ -30,7 +30,7 @@ class State:
     starts with d is a gradient. buffers are what forward carries from step to step besides parameters,
     such as BatchNorm's running statistics. workspace is room for a pass's own use, such as packed weights: nothing
     there is kept from one pass to the next. training: whether forward treats x as a training batch, or
-    evaluates. children are the states of the layers this one is made of.
+    evaluates; set_training sets it for the children, too. children are the states of the layers this one is made of.
     """
 
     params: dict[str, Array] = field(default_factory=dict)
@@ -52,6 +52,7 @@ class Layer:
     backward(state, dy): dx, given dy at the output of the last forward; fills state.grads. RuntimeError before any.
     layers: those it is made of, in the order of its state's children.
     activation: the row of ACTIVATIONS that it applies, in a layer that has one; to saved["z"] where there is a z.
+    scale: what a residual layer multiplies its branch by.
     """
 
     init: Callable[[np.random.Generator, tuple[int, ...], DType], State]
@@ -60,6 +61,7 @@ class Layer:
     name: str
     layers: tuple["Layer", ...] = ()
     activation: Any = None
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "init", _checked(self.init))
@@ -185,7 +187,7 @@ def residual(layer: Layer, scale: float = 1.0) -> Layer:
         _add_scaled(dx.reshape(-1), dy.reshape(-1), branch.reshape(-1), dx.dtype.type(1.0))
         return dx
 
-    return Layer(init, forward, backward, f"x + {scale:g} {layer.name}", (layer,))
+    return Layer(init, forward, backward, f"x + {scale:g} {layer.name}", (layer,), scale=scale)
 
 
 def activations(layer: Layer, state: State) -> Iterator[tuple[Any, State]]:

@@ -21,8 +21,8 @@ from llvmlite import ir
 from kernels.jit import declare, intrinsic, symbol, types
 
 SOON = 0.1  # seconds; to return from Python to machine code takes microseconds
-_COMPILE = ir.FunctionType(ir.VoidType(), [])
 _INDEX = ir.IntType(32)
+_COMPILE = ir.FunctionType(ir.VoidType(), [_INDEX])
 _MATRIX = types.UniTuple(types.intp, 4)  # address, rows, columns, bytes from one row to the next
 
 _cells: list[Any] = []  # what machine code has the addresses of must stay
@@ -47,14 +47,22 @@ def linked(dispatcher: Any, arrays: int, numbers: int, *fixed: int) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             convention = context.call_conv
-            functions = convention.get_function_type(types.none, kinds[real]), _COMPILE
-            kind = ir.LiteralStructType([function.as_pointer() for function in functions])
+            functions = [of.as_pointer() for of in (convention.get_function_type(types.none, kinds[real]), _COMPILE)]
+            kind = ir.LiteralStructType(functions)
             module = builder.module
             cell = module.globals.get(cells[real]) or ir.GlobalVariable(module, kind, cells[real])
             kernel, compile_now = (builder.gep(cell, [_INDEX(0), _INDEX(i)]) for i in range(2))
-            missing = builder.icmp_unsigned("==", builder.load(kernel), kind.elements[0](None))
-            with builder.if_then(missing, likely=False):
-                builder.call(builder.load(compile_now), [])
+            before, look, missing, found = builder.block, *map(builder.append_basic_block, ("look", "missing", "found"))
+            builder.branch(look)
+            builder.position_at_end(look)
+            attempts = builder.phi(_INDEX)
+            attempts.add_incoming(_INDEX(0), before)
+            builder.cbranch(builder.icmp_unsigned("==", builder.load(kernel), functions[0](None)), missing, found)
+            builder.position_at_end(missing)
+            builder.call(builder.load(compile_now), [attempts])
+            attempts.add_incoming(builder.add(attempts, _INDEX(1)), missing)
+            builder.branch(look)
+            builder.position_at_end(found)
             args = [builder.extract_value(args[0], i) for i in range(len(given))]
             values = [context.get_constant(real, 0)]
             values += [_matrix(context, builder, *x) for x in zip(given[:arrays], args, strict=False)]
@@ -85,12 +93,19 @@ def _cell(dispatcher: Any, kinds: tuple[Any, ...]) -> str:
     name = f"gradfade_{dispatcher.py_func.__name__}_{kinds[0]}"
     cell = (ctypes.c_void_p * 2)()
 
-    @ctypes.CFUNCTYPE(None)
-    def compile_now() -> None:
-        """Machine code waits for the kernel, so an error, which could reach nobody, ends the process."""
+    @ctypes.CFUNCTYPE(None, ctypes.c_int)
+    def compile_now(attempts: int) -> None:
+        """Machine code waits for the kernel, so an error, which could reach nobody, ends the process.
+
+        An interrupt comes again: one that came as this function was entered is why there is another attempt.
+        """
         try:
+            if attempts > 0:
+                _interrupt_later()
             with _interrupts_later():
                 cell[0] = declare(dispatcher, (), 0, *kinds)
+        except KeyboardInterrupt:
+            _interrupt_later()
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -101,10 +116,15 @@ def _cell(dispatcher: Any, kinds: tuple[Any, ...]) -> str:
     return name
 
 
+def _interrupt_later() -> None:
+    """Interrupt SOON, when machine code has gone on."""
+    Timer(SOON, _thread.interrupt_main).start()
+
+
 @contextmanager
 def _interrupts_later() -> Iterator[None]:
-    """An interrupt within comes SOON after, when machine code has gone on."""
-    if current_thread() is not main_thread():
+    """An interrupt within, unless it would end the process or be ignored, comes SOON after."""
+    if current_thread() is not main_thread() or not callable(signal.getsignal(signal.SIGINT)):
         yield
         return
     came: list[int] = []
@@ -114,4 +134,4 @@ def _interrupts_later() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, handler)
         if came:
-            Timer(SOON, _thread.interrupt_main).start()
+            _interrupt_later()

@@ -33,7 +33,8 @@ def sums_about(near, unit, x):
 @scalar
 def doubtful(first, second, size):
     """Whether sums about a number do not give the variance: a square overflowed, or two bits of it would cancel."""
-    return not second < math.inf or first * first > type(first)(0.75 * size) * second
+    T = type(first)
+    return not second < math.inf or first / T(size) * first > T(0.75) * second
 
 
 @scalar
@@ -44,7 +45,9 @@ def moments(first, second, unit, size):
     spread = second / T(size) - mean * mean
     if spread < 0:
         spread = T(0)
-    return mean / unit, spread / unit / unit, unit / np.sqrt(spread + T(EPSILON) * unit * unit)
+    variance = spread / unit / unit
+    root = np.sqrt(variance + T(EPSILON))
+    return mean / unit, variance, T(1) / root if variance < math.inf else unit / np.sqrt(spread)
 
 
 @subroutine

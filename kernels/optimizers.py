@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from kernels import jit
-from kernels.checks import check_apart, check_dtype, check_input, check_output
+from kernels.checks import check_dtype, check_input, check_output
 from kernels.intrinsics import load, store
 from kernels.jit import kernel, scalar
 from kernels.loops import SMALL, blocks
 from kernels.passes import shared
 from kernels.streams import LINE_BYTES
-from kernels.tables import array_at, check_apart_in, table
+from kernels.tables import array_at, check_all_apart, table
 
 Array = np.ndarray[Any, Any]
 
@@ -48,8 +48,8 @@ class Optimizer:
             dtype = check_dtype(f"params[{i}]", p)
             check_output(f"params[{i}]", p, dtype, *p.shape)
             check_input(f"grads[{i}]", g, dtype, *p.shape)
-            check_apart(f"params[{i}]", p, **{f"grads[{i}]": g})
             alike.setdefault(dtype, []).append((p, g))
+        check_all_apart([*params, *grads], lambda i: f"params[{i}]" if i < len(params) else f"grads[{i - len(params)}]")
         groups = [_Group(dtype, pairs) for dtype, pairs in alike.items()]
         numbers = np.array(self.coefficients(learning_rate, 1))
         steps = 0
@@ -80,7 +80,6 @@ class _Group:
         places = [slice(start, start + p.size) for start, (p, _) in zip(starts[:-1], pairs, strict=True)]
         m, v = ([block[place] for place in places] for block in self.moments)
         self.table = table(*zip(*pairs, strict=True), m, v)
-        check_apart_in("params", self.table, dtype.itemsize)
 
 
 @cache

@@ -2,18 +2,16 @@
 
 import numpy as np
 
+from kernels.checks import check_sequence_shape, check_size
 from kernels.layer import Array, DType, Layer, State, accept, empty
 
 
 def as_sequence(steps: int) -> Layer:
     """y (steps, N, F / steps) of x (N, F): the features of an example in pieces, one after the other.
 
-    TypeError unless steps is an int, ValueError unless it is at least 1 and divides the features.
+    TypeError unless steps is a whole number, ValueError unless it is at least 1 and divides the features.
     """
-    if not isinstance(steps, int | np.integer):
-        raise TypeError(f"steps must be an int, got {steps!r}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    check_size("steps", steps)
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
         if len(shape) != 2 or shape[1] % steps:
@@ -44,8 +42,7 @@ def last_step() -> Layer:
     """y (N, F) of x (T, N, F), the last step; ValueError where T is 0."""
 
     def init(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> State:
-        if len(shape) != 3 or shape[0] < 1:
-            raise ValueError(f"shape must be (steps, rows, features), at least one step, got {shape}")
+        check_sequence_shape(shape)
         dx = empty(shape, dtype)
         dx.fill(0)
         return State(saved={"y": empty(shape[1:], dtype), "dx": dx})

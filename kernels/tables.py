@@ -3,7 +3,7 @@
 A call from Python costs as much time as a thousand elements or more, and the biases of a network are smaller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,23 +24,23 @@ def table(*columns: Sequence[Array]) -> Array:
     )
 
 
-def check_apart_in(name: str, made: Array, itemsize: int) -> None:
-    """ValueError where two arrays of a table's first column, of that itemsize, share memory."""
-    i, j = divmod(_overlap(made, itemsize), max(1, made.shape[1]))
+def check_all_apart(arrays: Sequence[Array], name: Callable[[int], str]) -> None:
+    """ValueError where two of these C-contiguous arrays share memory; name(i) is what the i-th is called."""
+    i, j = _overlap(np.array([[array.nbytes for array in arrays], [_where(array) for array in arrays]], np.int64))
     if i >= 0:
-        raise ValueError(f"{name} must be apart from each other, but {j} and {i} of {8 * itemsize} bits share memory")
+        raise ValueError(f"{name(j)} must not share memory with {name(i)}")
 
 
 @kernel()
-def _overlap(table, itemsize):
-    """i n + j of the first two arrays i > j that share memory, -1 of none."""
-    sizes, places = table[0], table[1]
+def _overlap(spans):
+    """(i, j), i > j, of the first two of (sizes, places) in bytes that share memory, (-1, -1) of none."""
+    sizes, places = spans[0], spans[1]
     for i in range(sizes.size):
         for j in range(i):
             both = sizes[i] > 0 and sizes[j] > 0
-            if both and places[i] < places[j] + sizes[j] * itemsize and places[j] < places[i] + sizes[i] * itemsize:
-                return i * sizes.size + j
-    return -1
+            if both and places[i] < places[j] + sizes[j] and places[j] < places[i] + sizes[i]:
+                return i, j
+    return -1, -1
 
 
 @kernel()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kernels.cells import CARRIED
 from kernels.elementwise import Activation
 from kernels.layer import Layer, State
 from suites import attention_gate, gate, norm_gate, recurrent_gate
@@ -16,7 +17,6 @@ from suites.gate import Array, pointwise, product, rows
 # What forward and backward are given, or keep from one call to the next; of h and c that is the first step alone, of
 # the gradient of sequences of which a layer takes the last step all but that.
 GIVEN = ("x", "dy", "a", "dc_last")
-STATES = ("h", "c")
 
 
 def poison(state: State) -> None:
@@ -27,7 +27,7 @@ def poison(state: State) -> None:
     recurrent, fewer_axes = "Wh" in state.params, state.saved["y"].ndim < state.saved["dx"].ndim
     for name, array in state.saved.items():
         if name not in GIVEN:
-            kept = 1 if recurrent and name in STATES else -1 if fewer_axes and name == "dx" else 0
+            kept = 1 if recurrent and name in CARRIED else -1 if fewer_axes and name == "dx" else 0
             gate.poison(array[kept:])
     gate.poison(*state.grads.values())
     for name, array in state.buffers.items() if state.training else ():
@@ -48,7 +48,7 @@ def check(name: str, layer: Layer, state: State, path: str = "") -> None:
         cell = ("c",) if "Wh" in state.params and "c" in state.saved else ()
         LAYERS[frozenset([*state.params, *state.buffers, *cell]) - {"a"}](here, layer, state)
     elif state.saved["y"] is not state.children[-1].saved["y"]:  # which is a chain's
-        residual(here, state)
+        residual(here, state, layer.scale)
 
 
 def dense(name: str, state: State, activation: Activation) -> None:
@@ -68,12 +68,11 @@ def activate(name: str, state: State, activation: Activation) -> None:
     pointwise(name, state, activation, saved["z"], saved["y"], saved["dy"], saved["dx"])
 
 
-def residual(name: str, state: State) -> None:
-    """Check y = x + scale h and its gradients, of whatever scale backward used: dh = scale dy tells it."""
+def residual(name: str, state: State, scale: float) -> None:
+    """Check y = x + scale h and its gradients."""
     saved, (child,) = state.saved, state.children
     given = saved.get("dh", saved["dy"]), saved["dy"], _input(child), child.saved["y"], child.saved["dx"]
     dh, dy, x, h, branch = (array.astype(np.float64) for array in given)
-    scale = float(np.vdot(dh, dy) / np.vdot(dy, dy))
     eps = float(np.finfo(saved["y"].dtype).eps)
     gate.check(f"{name}: dh", dh, scale * dy, 2 * eps * np.abs(scale * dy))
     gate.check(f"{name}: y", saved["y"], x + scale * h, 4 * eps * (np.abs(x) + np.abs(scale * h)))

@@ -52,11 +52,12 @@ def time(
     """
     layer, state, x, dy = passed.layer, passed.state, passed.x, passed.dy
 
-    def check() -> None:
+    def check() -> dict[str, int]:
         layer_gate.poison(state)
         layer.forward(state, x)
         layer.backward(state, dy)
         layer_gate.check(" ".join(filter(None, (*named.values(), str(x.dtype)))), layer, state)
+        return {"saved_bytes": saved_bytes(state)}
 
     flop = products(state, x)
     work = Work(
@@ -67,7 +68,7 @@ def time(
         **(bandwidth(direction, x) if flop == 0 else {"flop": PASSES[direction] * flop}),
         **named,
     )
-    timed(work, directions(layer, state, x, dy)[direction], check, depth=depth, saved_bytes=saved_bytes(state))
+    timed(work, directions(layer, state, x, dy)[direction], check, depth=depth)
 
 
 def products(state: State, x: Array) -> float:

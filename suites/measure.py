@@ -1,7 +1,7 @@
 """One benchmark: gate, time, and what the time means: ns per element, GB/s, GFLOP/s, fraction of the limit."""
 
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
 from math import prod
@@ -138,19 +138,20 @@ def time_gated(
     limits: dict[str, Any],
     work: Work,
     call: Callable[[], Any],
-    gate: Callable[[], None],
+    gate: Callable[[], Mapping[str, Any] | None],
     how: Callable[[Any, Callable[[], Any]], Any] = lambda benchmark, call: benchmark(call),
     **extra: Any,
 ) -> Any:
     """Compile and check by gate, then time call with pytest-benchmark's fixture and describe it in extra_info.
 
-    gate runs the call on poisoned outputs and raises GateError where its results are wrong. how(benchmark, call) has
+    gate runs the call on poisoned outputs and raises GateError where its results are wrong; what it returns is extra
+    info, too. how(benchmark, call) has
     the fixture time the call, and what it returns is returned.
     """
     before = compile_seconds()
-    gate()
+    told = gate() or {}
     benchmark.group = work.group
-    benchmark.extra_info.update(extra, compile_seconds=compile_seconds() - before)
+    benchmark.extra_info.update(extra, **told, compile_seconds=compile_seconds() - before)
     result = how(benchmark, call)
     if benchmark.stats is not None:
         benchmark.extra_info.update(work.describe(benchmark.stats.stats.median, limits))

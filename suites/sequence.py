@@ -86,7 +86,8 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
     Inputs are iid N(0, 1), h_0 is 0. The gradient injected at the last step is iid N(0, 1). Inputs, gradient and
     weights have streams of their own. log10_cell_gradient is that of an LSTM's cell state, over the norm of the
     hidden state's gradient at the last step. In a causal Transformer the positions are its input's steps, of which
-    there is one more than the length: as many factors lie between the first and the last one as in a cell.
+    there is one more than the length: as many factors lie between the first and the last one as in a cell. Its gradient
+    is not rescaled.
     """
     size = {"length": cell.length, "inputs": cell.inputs, "depth": cell.depth}
     known = {name: value for name, value in size.items() if value is not None}

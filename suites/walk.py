@@ -10,14 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kernels.cells import CARRIED
 from kernels.layer import Layer, State, copy_weights
 from suites.attenuation import LOG10_2, Array, comfort, log10_norm, rescaling, variance
 
 # Steps of a piece: one pass where the gradient stays in the comfortable range, and few enough to begin anew often.
 PIECE = 128
 
-# What one step hands to the next; only an LSTM has a c.
-CARRIED: tuple[str, ...] = ("h", "c")
 # An array (N, H) for each that there is: states after a step, or their gradients.
 Carried = dict[str, Array]
 

@@ -198,7 +198,7 @@ def test_outputs_and_inputs_are_apart():
 
 def test_zero_steps_and_wrong_shapes_are_refused(rng):
     layer = attention(DEFAULT, 3)
-    with pytest.raises(ValueError, match="at least one time step, got 0"):
+    with pytest.raises(ValueError, match=r"shape must have at least one time step, got \(0, 2, 6\)"):
         layer.init(rng, (0, 2, 6), DOUBLE)
     with pytest.raises(ValueError, match="heads must divide the features, got 3 heads and 7 features"):
         layer.init(rng, (4, 2, 7), DOUBLE)

@@ -94,7 +94,7 @@ def test_threads_follow_one_setting(rng):
     for wrong in (0, most + 1):
         with pytest.raises(ValueError, match=f"n must be between 1 and {most}, got {wrong}"):
             set_threads(wrong)
-    with pytest.raises(TypeError, match="n must be an int, got '2'"):
+    with pytest.raises(TypeError, match="n must be a whole number, got '2'"):
         set_threads("2")
 
 

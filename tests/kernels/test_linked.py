@@ -1,19 +1,30 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from kernels import jit
 from kernels.linked import linked
 from kernels.registers import copy_number, size_of
 
+ROOT = Path(__file__).parents[2]
 # Two kernels of their own in a process of their own: what these tests need is the first call.
 PRODUCT = """
-import os, signal, sys, time
+import ctypes, os, signal, sys, time
 import numpy as np
 from kernels import jit, linked
-from kernels.blas import matmul
+from kernels.blas import gemm, matmul
+
+libc = ctypes.CDLL(None)
+place = ctypes.cast(libc["raise"], ctypes.c_void_p).value
+c_raise = jit.external("test_raise", place, jit.types.int32, jit.types.int32)
+@jit.kernel(name="test_raise_and_multiply")
+def raise_and_multiply(number, out, a):
+    c_raise(number)
+    gemm(out, a, a, False, True, False)
 
 declare = linked.declare
 def interrupted(*arguments):
@@ -22,13 +33,16 @@ def interrupted(*arguments):
     return declare(*arguments)
 def failing(*arguments):
     raise ValueError("no compiler today")
-linked.declare = {"interrupted": interrupted, "failing": failing, "plain": declare}[sys.argv[1]]
+linked.declare = {"interrupted": interrupted, "failing": failing}.get(sys.argv[1], declare)
 
 a = np.arange(12.0).reshape(3, 4)
 out = np.empty((3, 3))
 try:
-    matmul(out, a, a, False, True)
-    for _ in range(100 * (sys.argv[1] == "interrupted")):
+    if sys.argv[1] == "before":
+        raise_and_multiply(signal.SIGINT, out, a)
+    else:
+        matmul(out, a, a, False, True)
+    for _ in range(100 * (sys.argv[1] in ("interrupted", "before"))):
         time.sleep(0.1)
     print("not interrupted")
 except KeyboardInterrupt:
@@ -55,9 +69,11 @@ def call(out, x, last):
 
 
 def first_call(way, tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    script = tmp_path / "product.py"
+    script.write_text(PRODUCT)
     return subprocess.run(
-        [sys.executable, "-c", PRODUCT, way], env=environment, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, script, way], env=environment, capture_output=True, text=True, check=False, timeout=120
     )
 
 
@@ -78,8 +94,9 @@ def test_a_second_process_finds_both_in_the_cache(tmp_path):
     assert counts == ["(0, 2)", "(2, 0)"]
 
 
-def test_an_interrupt_while_the_first_call_compiles_comes_after_a_right_result(tmp_path):
-    done = first_call("interrupted", tmp_path)
+@pytest.mark.parametrize("moment", ["interrupted", "before"])
+def test_an_interrupt_while_or_before_the_first_call_compiles_comes_after_a_right_result(tmp_path, moment):
+    done = first_call(moment, tmp_path)
     assert done.stdout.splitlines()[0] == "interrupted", done.stderr
     assert done.returncode == 0, done.stderr
 

@@ -27,6 +27,10 @@ def one(x, run=several):
 def rows(rng, dtype):
     """Ordinary ones, and those that one pass in the ordinary unit would lose."""
     large = float(np.finfo(dtype).max) ** 0.8
+    for size in (3, 5, 6, 7, 11, 1000):
+        yield np.full(size, large)
+    for values, size in ((6e16, 2048), (1e15, 1024), (1e18, 2048)):  # the sample is not of them
+        yield np.where(np.arange(size) < 64, 0.0, values)
     for size in (1, 2, 63, 64, 65, 1000):
         normal = rng.standard_normal(size)
         yield from (normal, np.zeros(size), np.full(size, 0.1), normal + 1e3, large * normal, large * (1 + normal))

@@ -129,8 +129,10 @@ def test_wrong_arguments_are_named():
         make([p], [np.zeros(3, np.float32)], 0.1)
     with pytest.raises(ValueError, match=r"params\[0\] must not share memory with grads\[0\]"):
         make([p], [p], 0.1)
-    with pytest.raises(ValueError, match="params must be apart from each other, but 0 and 1 of 64 bits share memory"):
+    with pytest.raises(ValueError, match=r"params\[0\] must not share memory with params\[1\]"):
         make([p, p[1:]], [np.zeros(3), np.zeros(2)], 0.1)
+    with pytest.raises(ValueError, match=r"params\[0\] must not share memory with grads\[1\]"):
+        make([p, np.zeros(3, np.float32)], [np.zeros(3), p.view(np.float32)[:3]], 0.1)
     for rate in (-1.0, float("nan")):
         with pytest.raises(ValueError, match="learning_rate must be finite and not negative"):
             make([p], [np.zeros(3)], rate)

@@ -35,11 +35,11 @@ def test_the_last_step_gets_all_of_the_gradient(rng, dtype):
 def test_wrong_shapes_are_named(rng):
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         as_sequence(0)
-    with pytest.raises(TypeError, match=r"^steps must be an int, got 2\.0$"):
+    with pytest.raises(TypeError, match=r"^steps must be a whole number, got 2\.0$"):
         as_sequence(2.0)
     with pytest.raises(ValueError, match=r"the features a multiple of 3, got \(2, 7\)"):
         as_sequence(3).init(rng, (2, 7), DOUBLE)
-    with pytest.raises(ValueError, match=r"at least one step, got \(0, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"at least one time step, got \(0, 2, 3\)"):
         last_step().init(rng, (0, 2, 3), DOUBLE)
     for layer, shape in ((as_sequence(2), (3, 4)), (last_step(), (2, 3, 4))):
         state = layer.init(rng, shape, DOUBLE)

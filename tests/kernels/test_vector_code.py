@@ -65,6 +65,7 @@ LOOPS = {
     "mse": ("softmax", loss._mse),
     "sum_of_squares": ("updates", clipping._squares),
     "multiply_all": ("updates", clipping._multiply),
+    "cut_all": ("updates", clipping._cut),
     **{
         name: ("updates", lambda row=row: optimizers._over_all(row.update))
         for name, row in optimizers.OPTIMIZERS.items()

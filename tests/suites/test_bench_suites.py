@@ -127,9 +127,9 @@ def test_layers_are_held_against_the_multiply_adds(session, tmp_path):
         assert info["gflop_per_s"] == pytest.approx(6 * products / median / 1e9)
         assert info["fraction_of_limit"] == pytest.approx(info["gflop_per_s"] / info["limit_gflop_per_s"])
         assert info["limit"] == "fma float32"
-    # for every example h and c of 101 states, four gates of 100 steps; and a slope for each unit. x is the caller's
+    # for every example h and c of 101 states, four gates and x of 100 steps; and a slope for each unit
     assert found["test_cell[lstm-tanh-forward_backward-T100-N32-H128-float32]"]["extra_info"]["saved_bytes"] == (
-        4 * (32 * (2 * 101 * 128 + 100 * 4 * 128) + 128)
+        4 * (32 * (2 * 101 * 128 + 100 * (4 * 128 + 128)) + 128)
     )
 
 

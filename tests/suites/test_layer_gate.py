@@ -91,7 +91,7 @@ def spoil(state, written):
     """
     arrays = state.saved | state.buffers | state.grads
     if written in arrays:
-        array = arrays[written][1:] if written in layer_gate.STATES and "Wh" in state.params else arrays[written]
+        array = arrays[written][1:] if written in layer_gate.CARRIED and "Wh" in state.params else arrays[written]
         flat = array.reshape(-1, array.shape[-1])
         largest = np.abs(flat).max(axis=1)
         row = np.argmin(np.where(largest > 0, largest, np.inf))
