@@ -141,6 +141,8 @@ _INFERENCE = "it keeps nothing for a backward pass"
 
 REASONS = {
     ("torch", "lstm", ""): _ONEDNN,
+    **{("torch", name, ""): _PRODUCTS for name in ("transformer_post", "transformer_pre")},
+    ("torch", "clip_by_norm", ""): "it sums squares in float32, which gradfade does in float64",
     ("onnxruntime", "softmax", ""): "it drops the rest of rounding before the exponential, which gradfade keeps",
     **{("onnxruntime", name, "layer_forward"): _INFERENCE for name in ("rnn", "lstm", "gru")},
     ("", "sigmoid", "backward"): _TAILS,
