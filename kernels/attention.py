@@ -23,18 +23,12 @@ from kernels.checks import (
 from kernels.heads import BLOCK, attend, attend_backward
 from kernels.initializers import Initializer
 from kernels.intrinsics import load, store
-from kernels.jit import kernel, scalar, subroutine
+from kernels.jit import kernel, subroutine
 from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
 from kernels.passes import shared
-from kernels.rows import add_parts
+from kernels.rows import add_parts, share
 
 SMALL = 2**13  # elements of x that one thread does sooner
-
-
-@scalar
-def _share(size, part, parts):
-    """Where one of so many parts starts and stops."""
-    return size * part // parts, size * (part + 1) // parts
 
 
 @subroutine
@@ -63,7 +57,7 @@ def _heads_forward() -> Any:
 
     @kernel(name="heads_forward", sealed=True)
     def loop(y, p, q, k, v, a, part, parts):
-        start, stop = _share(len(p), part, parts)
+        start, stop = share(len(p), 1, part, parts)
         for n in range(start, stop):
             attend(y[n], p[n], q[n], k[n], v[n], a != 0)
         return True
@@ -77,7 +71,7 @@ def _heads_backward() -> Any:
 
     @kernel(name="heads_backward", sealed=True)
     def loop(dq, dk, dv, dp, dy, p, q, k, v, a, part, parts):
-        start, stop = _share(len(p), part, parts)
+        start, stop = share(len(p), 1, part, parts)
         for n in range(start, stop):
             attend_backward(dq[n], dk[n], dv[n], dp[part], dy[n], p[n], q[n], k[n], v[n], a != 0)
         return True
@@ -91,7 +85,7 @@ def _forward() -> Any:
 
     @kernel(name="attention_forward", sealed=True)
     def loop(y, q, k, v, h, p, x, Wq, Wk, Wv, Wo, bq, bk, bv, bo, a, part, parts):
-        start, stop = _share(len(p), part, parts)
+        start, stop = share(len(p), 1, part, parts)
         for n in range(start, stop):
             _project(q[n], x[:, n], Wq, bq)
             _project(k[n], x[:, n], Wk, bk)
@@ -115,7 +109,7 @@ def _backward() -> Any:
         dq, dk, dv, dh = room[0, part], room[1, part], room[2, part], room[3, part]
         dW[:, part] = 0
         db[:, part] = 0
-        start, stop = _share(len(p), part, parts)
+        start, stop = share(len(p), 1, part, parts)
         for n in range(start, stop):
             _project_backward(dW[3, part], db[3, part], dy[:, n], h[n])
             gemm_alone(dh, dy[:, n], Wo, False, True, False)

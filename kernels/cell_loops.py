@@ -15,9 +15,10 @@ from collections.abc import Iterator
 
 from kernels import jit, tiles
 from kernels.blas import gemm_alone, gemm_packed, pack, room_to_pack
-from kernels.intrinsics import copysign, fma, load
+from kernels.intrinsics import copysign, fma
 from kernels.jit import kernel, scalar
 from kernels.layer import Array, empty
+from kernels.rows import share
 from kernels.vecmath import over_growth
 
 Work = tuple[Array, ...]  # packed Wx and Wh, then room for blocks of steps
@@ -53,13 +54,6 @@ def gate_slope(v):
     """sigmoid'(x) of v = folded(x)."""
     w = abs(v)
     return fma(-w, w, w)
-
-
-@scalar
-def share(n, unit, part, parts):
-    """First and last of n that are this part's, in whole units."""
-    units = -(-n // unit)
-    return min(n, units * part // parts * unit), min(n, units * (part + 1) // parts * unit)
 
 
 @scalar
@@ -105,7 +99,7 @@ def sum_rows(total, rows, first):
     for n in range(rows.shape[0]):
         row = rows[n, first : first + total.size]
         for j in range(total.size):
-            total[j] += load(row, j)
+            total[j] += row[j]
 
 
 @kernel(name="cell_weights")

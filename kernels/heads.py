@@ -7,7 +7,6 @@ probabilities, row t those of step t. Where causal, no step looks at later ones:
 import math
 
 from kernels.blas import gemm_alone
-from kernels.intrinsics import load, store
 from kernels.jit import scalar, subroutine
 from kernels.softmax import softmax_row, softmax_row_backward
 
@@ -17,7 +16,7 @@ BLOCK = 64  # rows of p at a time: softmax and the second product find them in t
 @scalar
 def _multiply(x, scale):
     for i in range(x.size):
-        store(x, i, scale * load(x, i))
+        x[i] *= scale
 
 
 @subroutine

@@ -21,6 +21,13 @@ def block_rows(width):
     return min(BLOCK_ROWS, max(1, BLOCK // max(1, width)))
 
 
+@scalar
+def share(n, unit, part, parts):
+    """First and last of n that are this part's, in whole units."""
+    units = -(-n // unit)
+    return min(n, units * part // parts * unit), min(n, units * (part + 1) // parts * unit)
+
+
 @kernel()
 def add_parts(total, parts):
     """total (F,) = the sum over parts (P, F)."""

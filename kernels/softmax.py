@@ -52,7 +52,7 @@ def row_unit(top):
 def row_scale(y, factor):
     """y *= factor."""
     for i in range(y.size):
-        store(y, i, load(y, i) * factor)
+        y[i] *= factor
 
 
 @scalar

@@ -145,7 +145,6 @@ _ROWS = (
         sizes=PARAMETERS,
         make=problems.clipping,
         ways={"torch": torch_training.clip_by_norm},
-        largest=1e-3,  # PyTorch's float32 norm of 16 M numbers is 6.5e-4 off
         directions=UPDATE,
     ),
     *map(_training, ("relu", "tanh", "gelu")),

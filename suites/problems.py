@@ -180,8 +180,8 @@ def _update(start: list[Array], grads: list[Array], own: Entry, **given: Any) ->
 def training_step(size: tuple[int, int, int], rng: Generator, *, activation: str) -> Problem:
     """Forward, cross-entropy, backward and Adam of dense layers: batch, width and depth, the last to CLASSES logits.
 
-    Results: the loss and the gradients; the learning rate is 0, so that every step does the same work. Inputs are drawn
-    anew until every pre-activation is MARGIN from the activation's kinks, across which rounding could move it.
+    Results: the loss and the gradients; the learning rate is 0, so that every step does the same work. Examples are
+    drawn anew until every pre-activation is MARGIN from the activation's kinks, across which rounding could move it.
     """
     batch, width, depth = size
     initializer = INITIALIZERS["he_normal"]
@@ -189,8 +189,8 @@ def training_step(size: tuple[int, int, int], rng: Generator, *, activation: str
     network = chain(*hidden.layers, dense_activation(ACTIVATIONS["identity"], initializer, CLASSES))
     state = network.init(rng, (batch, width), DTYPE)
     x, labels = normal(rng, (batch, width)), rng.integers(0, CLASSES, batch)
-    while _close_to_kinks(network, state, x):
-        x = normal(rng, (batch, width))
+    while (near := _close_to_kinks(network, state, x)).any():
+        x[near] = normal(rng, (int(near.sum()), width))
     pairs = named(state)
     values, gradients = (list(arrays) for arrays in zip(*pairs.values(), strict=True))
     dlogits, step = empty((batch, CLASSES), DTYPE), OPTIMIZERS["adam"].make(values, gradients, 0.0)
@@ -206,8 +206,11 @@ def training_step(size: tuple[int, int, int], rng: Generator, *, activation: str
     return Problem(x=x, dy=dlogits, params=params, own={"step": Entry(call=call)}, elements=batch, given=given)
 
 
-def _close_to_kinks(network: Layer, state: State, x: Array) -> bool:
-    """Whether a pre-activation is near a kink, where another rounding would be another slope."""
+def _close_to_kinks(network: Layer, state: State, x: Array) -> Array:
+    """Which examples have a pre-activation near a kink, where another rounding would be another slope."""
     network.forward(state, x)
-    points = ((row, child.saved["z"]) for row, child in activations(network, state))
-    return any((np.abs(z - kink) < MARGIN).any() for row, z in points for kink in row.kinks)
+    near = np.zeros(len(x), bool)
+    for row, child in activations(network, state):
+        for kink in row.kinks:
+            near |= (np.abs(child.saved["z"] - kink) < MARGIN).any(axis=1)
+    return near

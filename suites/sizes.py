@@ -19,11 +19,11 @@ TOKENS = {
 ROWS = {"1024x256": (1024, 256), "512x1024": (512, 1024), "128x8192": (128, 8192)}
 # rows and classes
 LOGITS = {"1024x1000": (1024, 1000), "128x10": (128, 10)}
-# the parameters of ten dense layers, and matrices of a million and of sixteen
+# the parameters of ten dense layers, and one matrix or sixteen of a million
 PARAMETERS = {
     "165k": ((128, 128), (128,)) * 10,
     "1M": ((1024, 1024),),
-    "16M": ((4096, 4096),),
+    "16M": ((1024, 1024),) * 16,
 }
 # batch, width and depth
 NETWORKS = {"10x128-N128": (128, 128, 10)}
