@@ -1,6 +1,5 @@
 """The commands of experiments: how much gradient survives, across depth and across time, and training."""
 
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,29 +20,34 @@ from reports.options import (
     Seed,
     Seeds,
     Width,
+    Workers,
 )
 from reports.summary import training
 from reports.tables import emit
 from suites import summary
 from suites.sweep import sweep
+from suites.workers import executor
 
 attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
 
 
-def measured(experiment: str, out: Path | None, grid: dict[str, Any], executor: Executor | None = None) -> pd.DataFrame:
-    """The rows of one experiment's grid, kept in the results folder out where one is given."""
+def measured(experiment: str, out: Path | None, grid: dict[str, Any], workers: int | None = 1) -> pd.DataFrame:
+    """The rows of one experiment's grid, kept in the results folder out where one is given.
+
+    workers: processes to measure in, as many as there are cores where None; 1 is this one.
+    """
     try:
-        with progress_bar(experiment) as progress:
-            return sweep(experiment, out=out, executor=executor, progress=progress, **grid)
+        with executor(workers) as pool, progress_bar(experiment) as progress:
+            return sweep(experiment, out=out, executor=pool, progress=progress, **grid)
     except KeyboardInterrupt:
         if out is not None:
             notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
         raise
 
 
-def survival(experiment: str, out: Path | None, rows: bool, format: str, **grid: Any) -> None:
+def survival(experiment: str, out: Path | None, rows: bool, format: str, workers: int, **grid: Any) -> None:
     """Measure an experiment on attenuation and print its summary, with what its blanks mean, or its rows."""
-    table = measured(experiment, out, grid)
+    table = measured(experiment, out, grid, workers)
     if rows:
         emit(table, format)
         return
@@ -66,6 +70,7 @@ def attenuate_depth(
     seeds: Seeds = 8,
     seed: Seed = 0,
     dtype: DType = "float32",
+    workers: Workers = 1,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",
@@ -88,6 +93,7 @@ def attenuate_time(
     seeds: Seeds = 8,
     seed: Seed = 0,
     dtype: DType = "float32",
+    workers: Workers = 1,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",

@@ -36,4 +36,5 @@ Initializers = Annotated[Names, typer.Option("--init", help="Name of an initiali
 Width = Annotated[int, typer.Option(help="Units per layer.")]
 Batch = Annotated[int, typer.Option(help="Samples.")]
 DType = Annotated[str, typer.Option(help="float32 or float64.")]
+Workers = Annotated[int, typer.Option(help="Processes that measure cells beside one another.")]
 Rows = Annotated[bool, typer.Option("--rows", help="Print every measured row instead of a summary.")]

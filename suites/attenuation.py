@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
 from kernels.initializers import INITIALIZERS
 from suites.errors import UserError, known, whole
+from suites.own_activations import lookup_activation, lookup_activations
 from suites.theory import PREDICTIONS
 
 log = logging.getLogger(__name__)
@@ -98,11 +98,11 @@ def predicted_rows(cell: Any) -> list[dict[str, Any]]:
 
 def configuration(cell: Any) -> dict[str, Any]:
     """The columns of a row that a cell's configuration fills, but for its depth or length."""
-    rule = INITIALIZERS[cell.initializer].of(ACTIVATIONS[cell.activation])
+    rule = INITIALIZERS[cell.initializer].of(lookup_activation(cell.activation))
     return {
         "architecture": cell.architecture,
         "activation": cell.activation,
-        "parameter_a": ACTIVATIONS[cell.activation].a,
+        "parameter_a": lookup_activation(cell.activation).a,
         "initializer": cell.initializer,
         "weight_variance": rule.weight_variance(cell.width, cell.width),
         "bias_variance": rule.bias_variance(cell.width),
@@ -119,7 +119,7 @@ def checked_names(
     table = {name: row for name, row in ARCHITECTURES.items() if kind in row.kinds}
     return [
         [row.name for row in known(table, f"architecture across {kind}", architectures)],
-        [row.name for row in known(ACTIVATIONS, "activation", activations)],
+        [row.name for row in lookup_activations(activations)],
         [row.name for row in known(INITIALIZERS, "initializer", initializers)],
     ]
 
@@ -141,7 +141,7 @@ def sensible(names: Iterable[Iterable[str]], build: Callable[[str, Any, Any], An
     kept, reasons = [], []
     for architecture, activation, initializer in product(*names):
         try:
-            build(architecture, ACTIVATIONS[activation], INITIALIZERS[initializer])
+            build(architecture, lookup_activation(activation), INITIALIZERS[initializer])
         except ValueError as error:
             reasons.append(str(error))
         else:

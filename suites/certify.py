@@ -17,6 +17,7 @@ from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from suites import exact, points
 from suites.errors import known, whole
+from suites.own_activations import lookup_activation, lookup_activations
 from suites.peers import CONTENDERS, NAMES, OWN, Arrays
 from suites.schema import stack
 from suites.ulp import Judgement, Reference, combine, judge
@@ -69,7 +70,7 @@ def cells(
     Raises:
         UserError: a name is unknown, count or seed is no number for it.
     """
-    rows = known(ACTIVATIONS, "activation", activations)
+    rows = lookup_activations(activations)
     known(DTYPES, "dtype", dtypes)
     whole("seed", seed, 0)
     whole("count", count, 2)
@@ -96,7 +97,7 @@ def _cells(row: Activation, dtype: str, exhaustive: bool, count: int, seed: int)
 
 def measure(cell: AccuracyCell) -> pd.DataFrame:
     """Rows of every measure of suites.ulp and of the promise, per direction; position is the input where it was met."""
-    row, dtype = ACTIVATIONS[cell.activation], DTYPES[cell.dtype]
+    row, dtype = lookup_activation(cell.activation), DTYPES[cell.dtype]
     a = None if cell.parameter_a is None else float(dtype.type(cell.parameter_a))
     found: dict[str, list[Judgement]] = {}
     for x in _batches(cell, row, a):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from kernels.activations import ACTIVATIONS
 from kernels.checks import DTYPES
-from suites.errors import known
+from suites.own_activations import lookup_activation, lookup_activations
 from suites.schema import stack
 
 LIMIT = 20.0
@@ -28,12 +28,12 @@ def cells(*, activations: Sequence[str] = tuple(ACTIVATIONS), seed: int = 0) -> 
 
     seed is taken as by every experiment; nothing here is random.
     """
-    return [CurveCell(row.name, "float32") for row in known(ACTIVATIONS, "activation", activations)]
+    return [CurveCell(row.name, "float32") for row in lookup_activations(activations)]
 
 
 def measure(cell: CurveCell) -> pd.DataFrame:
     """Rows of f, df and, where the activation has one, df_from_output; position is x, from -LIMIT to LIMIT."""
-    activation = ACTIVATIONS[cell.activation]
+    activation = lookup_activation(cell.activation)
     x = np.linspace(-LIMIT, LIMIT, POINTS).astype(DTYPES[cell.dtype])
     y, slope, ones = np.empty_like(x), np.empty_like(x), np.ones_like(x)
     activation.forward_backward(y, slope, ones, x)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.blas import matmul
 from kernels.checks import DTYPES
@@ -20,6 +19,7 @@ from kernels.layer import Layer, State, activations, parameters, saved_memory
 from suites import attenuation
 from suites.attenuation import LOG10_2, Array, log10_norm, rescaling
 from suites.naming import named
+from suites.own_activations import lookup_activation
 from suites.schema import stack
 
 # A unit counts as saturated where its slope is below this share of the activation's steepest.
@@ -104,7 +104,7 @@ def _seed(cell: DepthCell, seed: int) -> list[dict[str, Any]]:
     dtype, leading = DTYPES[cell.dtype], () if cell.tokens is None else (cell.tokens,)
     shape = (*leading, cell.batch, cell.width)
     weights, inputs, injected = attenuation.streams(seed)
-    activation = ACTIVATIONS[cell.activation]
+    activation = lookup_activation(cell.activation)
     build = ARCHITECTURES[cell.architecture].build
     network = build(activation, INITIALIZERS[cell.initializer], cell.width, cell.depth)
     state = network.init(weights, shape, dtype)

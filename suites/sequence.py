@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from suites import attenuation
+from suites.own_activations import lookup_activation
 from suites.schema import stack
 from suites.walk import PIECE, Walk
 
@@ -102,7 +102,7 @@ def _unrolled(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     dtype = DTYPES[cell.dtype]
     weights, inputs, injected = attenuation.streams(seed)
     build = ARCHITECTURES[cell.architecture].build
-    network = build(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], cell.width)
+    network = build(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], cell.width)
     row: tuple[Any, ...] = (cell.batch, cell.inputs)
     pieces = [
         inputs.standard_normal((min(PIECE, cell.length - at), *row)).astype(dtype)
@@ -127,7 +127,7 @@ def _attended(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     weights, inputs, injected = attenuation.streams(seed)
     build = ARCHITECTURES[cell.architecture].build
     initializer = INITIALIZERS[cell.initializer]
-    network = build(ACTIVATIONS[cell.activation], initializer, cell.width, cell.depth, causal=True)
+    network = build(lookup_activation(cell.activation), initializer, cell.width, cell.depth, causal=True)
     state = network.init(weights, shape, dtype)
     y = network.forward(state, inputs.standard_normal(shape).astype(dtype))
     dy = np.zeros(shape, dtype)

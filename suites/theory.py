@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
 from kernels.initializers import INITIALIZERS
+from suites.own_activations import lookup_activation
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +33,7 @@ class Prediction:
 
 def plain(*, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any) -> Prediction:
     """A plain network whose first pre-activations have variance 1 (Poole 2016; Schoenholz 2017)."""
-    row = ACTIVATIONS[activation]
+    row = lookup_activation(activation)
     rule, field = INITIALIZERS[initializer].of(row), MeanField.of(row)
     sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
     if batch > 1:
@@ -48,7 +48,7 @@ def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: i
     To leading order in length^2/width: the same weights at every step add to the norm, about a decade over 100 steps
     of 256 units where the gradient neither dies nor saturates.
     """
-    row = ACTIVATIONS[activation]
+    row = lookup_activation(activation)
     rule = INITIALIZERS[initializer].of(row)
     sw2 = rule.weight_variance(width, width, width)
     constant = rule.weight_variance(inputs, width, width) + rule.bias_variance(width)

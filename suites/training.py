@@ -23,6 +23,7 @@ from kernels.sequences import as_sequence, last_step
 from suites.attenuation import Array, checked_numbers, sensible
 from suites.datasets import DATASETS, Dataset
 from suites.errors import UserError, known
+from suites.own_activations import lookup_activation, lookup_activations
 from suites.schema import stack
 
 WIDTH, DEPTH = 128, 3  # hidden units, and layers or blocks of them
@@ -76,7 +77,7 @@ def cells(
     checked_numbers(dtype, **numbers)
     networks = [
         known({name: name for name in (MLP, *ARCHITECTURES)}, "architecture", architectures),
-        [row.name for row in known(ACTIVATIONS, "activation", activations)],
+        [row.name for row in lookup_activations(activations)],
         [row.name for row in known(INITIALIZERS, "initializer", initializers)],
     ]
 
@@ -140,7 +141,7 @@ def measure(cell: TrainingCell) -> pd.DataFrame:
         "dataset": cell.dataset,
         "architecture": cell.architecture,
         "activation": cell.activation,
-        "parameter_a": ACTIVATIONS[cell.activation].a,
+        "parameter_a": lookup_activation(cell.activation).a,
         "initializer": cell.initializer,
         "optimizer": cell.optimizer,
         "clip_norm": np.nan if cell.clip is None else cell.clip,
@@ -157,7 +158,7 @@ def measure(cell: TrainingCell) -> pd.DataFrame:
 def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
     data, dtype = DATASETS[cell.dataset](), DTYPES[cell.dtype]
     weights, order = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    model = network(ACTIVATIONS[cell.activation], INITIALIZERS[cell.initializer], data.classes, cell.architecture)
+    model = network(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], data.classes, cell.architecture)
     state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
     _, values, grads = zip(*parameters(state), strict=True)
     descend, clipper = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE), Clipper(grads)

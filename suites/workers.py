@@ -3,11 +3,27 @@
 import multiprocessing
 import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from threading import Thread
 
 from kernels.blas import set_threads
 from kernels.jit import max_threads
+from suites.errors import whole
+
+
+@contextmanager
+def executor(count: int | None = None) -> Iterator[Executor | None]:
+    """What cells are to be measured on: so many workers, or None, which is this process, for one.
+
+    UserError unless count is 1 or more.
+    """
+    if count is not None and whole("workers", count, 1) == 1:
+        yield None
+        return
+    with workers(count) as pool:
+        yield pool
 
 
 def workers(count: int | None = None) -> ProcessPoolExecutor:
