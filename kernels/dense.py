@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from kernels.blas import gemm
+from kernels.channels import parameter_gradient
 from kernels.checks import check_apart, check_dtype, check_input, check_output, check_row, check_size
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.intrinsics import load, store
 from kernels.jit import kernel
 from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
-from kernels.loops import parameter_gradient
 
 Scalar = Callable[..., Any]
 

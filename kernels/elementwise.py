@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kernels import loops, passes
+from kernels import channels, loops, passes
 from kernels.checks import alike, check_apart, check_dtype, check_input, check_output
 from kernels.loops import ALL_IF_SMALL
 
@@ -71,7 +71,7 @@ class Activation:
             _check_alike({"y": y}, {"x": x})
         parameter = self._default if a is None else self._parameter(a, x, y=y)
         if type(parameter) is np.ndarray:
-            apart = loops.forward_channels(self.f)(_rows(y), _rows(x), parameter)
+            apart = channels.forward(self.f)(_rows(y), _rows(x), parameter)
         else:
             apart = passes.run(loops.forward, (self.f,), (y,), (x,), parameter)
         if not apart:
@@ -97,7 +97,7 @@ class Activation:
             check_apart("da", da, dx=dx, dy=dy, x=x, y=y, a=a)
             self._parameter_gradient(da, dy, x, y, parameter)
         if type(parameter) is np.ndarray:
-            loop = loops.backward_channels(self.df)
+            loop = channels.backward(self.df)
             apart = loop(_rows(dx), _rows(dy), _rows(x), _rows(y), parameter)
         else:
             apart = passes.run(loops.backward, (self.df,), (dx,), (dy, x, y), parameter)
@@ -137,7 +137,7 @@ class Activation:
             _check_alike({"y": y, "dx": dx}, {"x": x, "dy": dy})
         parameter = self._default if a is None else self._parameter(a, x, y=y, dx=dx)
         if type(parameter) is np.ndarray:
-            loop = loops.forward_backward_channels(self.f, self.df)
+            loop = channels.forward_backward(self.f, self.df)
             apart = loop(_rows(y), _rows(dx), _rows(dy), _rows(x), parameter)
         else:
             apart = passes.run(loops.forward_backward, (self.f, self.df), (y, dx), (dy, x), parameter)
@@ -185,7 +185,7 @@ class Activation:
     def _parameter_gradient(self, da: Array, dy: Array, x: Array, y: Array, parameter: Any) -> None:
         if self.df_da is None:
             raise ValueError(f"{self.name} has no learnable parameter for da")
-        loop = loops.parameter_gradient(self.df_da)
+        loop = channels.parameter_gradient(self.df_da)
         if type(parameter) is np.ndarray:
             check_output("da", da, x.dtype, parameter.size)
             loop(da, np.empty(da.size), _rows(dy), _rows(x), _rows(y), parameter)

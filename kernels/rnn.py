@@ -7,11 +7,11 @@ import numpy as np
 
 from kernels import cells
 from kernels import rnn_loops as loops
+from kernels.channels import parameter_gradient
 from kernels.checks import check_input, check_outputs
 from kernels.elementwise import Activation
 from kernels.initializers import Initializer
 from kernels.layer import Array, DType, Layer, State, accept, empty
-from kernels.loops import parameter_gradient
 
 
 def rnn_forward(

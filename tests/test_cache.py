@@ -139,10 +139,9 @@ def test_editing_an_imported_file_compiles_all_again(tmp_path):
 CACHE_ONE = """
 import json
 import numpy as np
-from kernels import ACTIVATIONS, jit
-from kernels.loops import forward_channels
+from kernels import ACTIVATIONS, channels, jit
 x, a = np.array([[-2.0]], dtype=np.float32), np.zeros(1, np.float32)
-forward_channels(ACTIVATIONS[{name!r}].f)(x.copy(), x, a)
+channels.forward(ACTIVATIONS[{name!r}].f)(x.copy(), x, a)
 hits, misses = jit.compile_counts()
 print(json.dumps(dict(hits=hits, misses=misses, folder=str(jit.CACHE_DIR))))
 """
@@ -150,9 +149,9 @@ print(json.dumps(dict(hits=hits, misses=misses, folder=str(jit.CACHE_DIR))))
 ONE_CALLER_OF_TWO = """
 import json
 import numpy as np
-from kernels import ACTIVATIONS, loops
+from kernels import ACTIVATIONS, channels
 from kernels.jit import kernel
-first, second = (loops.forward_channels(ACTIVATIONS[name].f) for name in ("relu", "tanh"))
+first, second = (channels.forward(ACTIVATIONS[name].f) for name in ("relu", "tanh"))
 @kernel(name="caller_of_two")
 def both(y, z, x, a):
     first(y, x, a)
