@@ -1,7 +1,7 @@
 """The checked public face of one activation function: a row of ACTIVATIONS and what it can do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from numbers import Real
@@ -25,8 +25,8 @@ class Activation:
     """One activation: scalar functions, their float64 references, and what is promised of them.
 
     f(x, a) and df(x, y, a), with y = f(x, a), are plain Python functions; compiled loops over them
-    are made at first use. df_from_output(y, a) is the cheaper derivative that frameworks use, where
-    one exists: it loses the saturated tails. df_da(x, y, a) is the derivative by a, of a learnable
+    are made at first use. df_from_output(x, y, a) is the cheaper derivative that frameworks use, which
+    ignores x, where one exists: it loses the saturated tails. df_da(x, y, a) is the derivative by a, of a learnable
     parameter; learns, whether layers train it, one per channel. reference and its derivatives take (x, a)
     in float64 and share no code with f. kinks are where the derivative jumps; joints, where else f or df
     changes from one formula to another: accuracy is tested there and one unit in the last place either side,
@@ -104,26 +104,19 @@ class Activation:
         if not apart:
             raise ValueError("dx must be dy, x or y itself or not overlap it")
 
-    def backward_from_output(self, dx: Array, dy: Array, y: Array, a: Any = None) -> None:
-        """dx = dy * f'(x) as frameworks compute it, from y alone; dx may be dy. Saturated tails are lost.
+    @cached_property
+    def from_output(self) -> "Activation":
+        """The row as frameworks compute it, whose derivative comes from y alone: saturated tails are lost.
 
-        a is one number.
+        ValueError where there is no such derivative.
         """
         if self.df_from_output is None:
             raise ValueError(f"{self.name} has no derivative from its output alone")
-        try:
-            quick = a is None and type(dx) is type(dy) is type(y) is _ndarray and y.ndim == 1
-            if quick and self._from_output(dx, dy, y, self._default, 0, ALL_IF_SMALL):
-                return
-        except TypeError:
-            pass
-        if not (alike(dx, dy) and alike(dx, y)):
-            _check_alike({"dx": dx}, {"y": y, "dy": dy})
-        parameter = self._default if a is None else self._parameter(a, y)
-        if type(parameter) is np.ndarray:
-            raise ValueError(f"a must be one number, got shape {parameter.shape}")
-        if not passes.run(loops.backward_from_output, (self.df_from_output,), (dx,), (dy, y), parameter):
-            raise ValueError("dx must be dy or y itself or not overlap it")
+        return replace(self, df=self.df_from_output, saves="y")
+
+    def backward_from_output(self, dx: Array, dy: Array, y: Array, a: Any = None) -> None:
+        """dx = dy * f'(x) as frameworks compute it, from y alone; dx may be dy. Saturated tails are lost."""
+        self.from_output.backward(dx, dy, y, y, a)
 
     def forward_backward(self, y: Array, dx: Array, dy: Array, x: Array, a: Any = None) -> None:
         """y = f(x, a) and dx = dy * f'(x) in one pass; y or dx may be x or dy, but not each other."""
@@ -155,10 +148,6 @@ class Activation:
     @cached_property
     def _backward(self) -> Any:
         return loops.backward(self.df, False)
-
-    @cached_property
-    def _from_output(self) -> Any:
-        return loops.backward_from_output(self.df_from_output, False)
 
     @cached_property
     def _forward_backward(self) -> Any:

@@ -120,32 +120,6 @@ def backward(df: Scalar, streams: bool) -> Any:
 
 
 @cache
-def backward_from_output(df: Scalar, streams: bool) -> Any:
-    """dx = dy * f'(x), the slope computed from y = f(x, a) alone."""
-
-    @kernel(name=f"{df.__name__}_backward{'_streaming' * streams}", sealed=True)
-    def loop(dx, dy, y, a, part, parts):
-        if refused(dx, parts) or not (fits(dx, dy) and fits(dx, y)):
-            return False
-        a = y.dtype.type(a)
-        start, stop, first, step = blocks(dx, part, parts, streams)
-        buffer = stage(dx)
-        for block in range(first, stop, step):
-            here = slice(max(block, start), min(block + step, stop))
-            dxs, dys, ys = dx[here], dy[here], y[here]
-            out = buffer[: ys.size] if streams else dxs
-            for i in range(ys.size):
-                store(out, i, load(dys, i) * df(load(ys, i), a))
-            if streams:
-                stream(dxs, out)
-        if streams:
-            fence()
-        return True
-
-    return loop
-
-
-@cache
 def forward_backward(f: Scalar, df: Scalar, streams: bool) -> Any:
     """y = f(x, a) and dx = dy * f'(x) in one pass: what they share is computed once."""
 

@@ -84,7 +84,7 @@ def sigmoid_derivative(x, y, a):
 
 
 @scalar
-def sigmoid_derivative_from_output(y, a):
+def sigmoid_derivative_from_output(x, y, a):
     return y * (type(y)(1) - y)
 
 
@@ -106,7 +106,7 @@ def tanh_derivative(x, y, a):
 
 
 @scalar
-def tanh_derivative_from_output(y, a):
+def tanh_derivative_from_output(x, y, a):
     return type(y)(1) - y * y
 
 
@@ -189,7 +189,7 @@ def elu_derivative(x, y, a):
 
 
 @scalar
-def elu_derivative_from_output(y, a):
+def elu_derivative_from_output(x, y, a):
     return type(y)(1) if y > 0 else y + a
 
 

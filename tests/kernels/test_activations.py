@@ -202,7 +202,7 @@ def test_saves_names_what_the_derivative_uses(row):
 
 
 def test_every_activation_scalar_has_a_row():
-    """A scalar that takes (x, a), (x, y, a) or (y, a) is an activation or its derivative; none lies about unused."""
+    """A scalar that takes (x, a) or (x, y, a) is an activation or its derivative; none lies about unused."""
     used = {f for row in ACTIVATIONS.values() for f in (row.f, row.df, row.df_da, row.df_from_output)}
     for module in (piecewise, smooth, gated, mish, swish):
         for name, function in inspect.getmembers(module, inspect.isfunction):
