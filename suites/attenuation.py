@@ -132,6 +132,22 @@ def checked_numbers(dtype: str, **numbers: int) -> None:
         whole(name, value, 0 if name == "seed" else 1)
 
 
+def checked_sizes(dtypes: Iterable[str], **sizes: Iterable[int]) -> list[dict[str, Any]]:
+    """Every combination of a dtype and the sizes, as arguments by name, each once; UserError as of checked_numbers.
+
+    sizes: the values of each, by its name in the singular.
+    """
+    values: dict[str, list[Any]] = {name: [*dict.fromkeys(several)] for name, several in sizes.items()}
+    values["dtype"] = [*dict.fromkeys(dtypes)]
+    for name, several in values.items():
+        if not several:
+            raise UserError(f"at least one {name} is needed")
+    combinations = [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+    for combination in combinations:
+        checked_numbers(**combination)
+    return combinations
+
+
 def sensible(names: Iterable[Iterable[str]], build: Callable[[str, Any, Any], Any]) -> list[tuple[str, str, str]]:
     """The combinations of architecture, activation and initialiser that can be built.
 
