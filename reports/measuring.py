@@ -12,14 +12,17 @@ from reports.options import (
     Architectures,
     Batch,
     DType,
+    DTypes,
     Format,
     Initializers,
     KeptOut,
+    Lengths,
     Names,
     Rows,
     Seed,
     Seeds,
     Width,
+    Widths,
     Workers,
 )
 from reports.summary import training
@@ -85,14 +88,17 @@ def attenuate_time(
     architectures: Architectures = ["rnn"],  # noqa: B006
     activations: Activations = ["tanh"],  # noqa: B006
     initializers: Initializers = ["xavier_normal"],  # noqa: B006
-    length: Annotated[int, typer.Option(help="Time steps.")] = 100,
-    width: Width = 256,
+    lengths: Lengths = [100],  # noqa: B006
+    widths: Widths = [256],  # noqa: B006
+    depths: Annotated[list[int], typer.Option("--depth", help="Blocks of a Transformer; may be repeated.")] = [1],  # noqa: B006
+    dtypes: DTypes = ["float32"],  # noqa: B006
+    inputs: Annotated[int | None, typer.Option(help="Features of a cell's input. Default: 10, or the task's.")] = None,
     batch: Batch = 32,
-    inputs: Annotated[int, typer.Option(help="Features of a cell's input.")] = 10,
-    depth: Annotated[int, typer.Option(help="Blocks of a Transformer.")] = 1,
+    trained: Annotated[
+        int, typer.Option(help="Steps of training on the adding problem before the gradient is measured.")
+    ] = 0,
     seeds: Seeds = 8,
     seed: Seed = 0,
-    dtype: DType = "float32",
     workers: Workers = 1,
     out: KeptOut = None,
     rows: Rows = False,

@@ -15,7 +15,7 @@ from suites.attenuation import streams
 from suites.errors import UserError
 from suites.theory import spread
 
-SMALL = {"length": 6, "width": 12, "inputs": 4, "batch": 5, "seeds": 2}
+SMALL = {"lengths": [6], "widths": [12], "inputs": 4, "batch": 5, "seeds": 2}
 
 
 def values(table, metric, seed=None):
@@ -28,7 +28,7 @@ def values(table, metric, seed=None):
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 @pytest.mark.parametrize(("dtype", "accuracy"), [("float32", 1e-5), ("float64", 1e-12)])
 def test_against_a_naive_recurrence(activation, dtype, accuracy):
-    (cell,) = sequence.cells(activations=[activation], initializers=["he_normal"], dtype=dtype, seed=7, **SMALL)
+    (cell,) = sequence.cells(activations=[activation], initializers=["he_normal"], dtypes=[dtype], seed=7, **SMALL)
     table = sequence.measure(cell)
     rng, inputs, injected = streams(7)
     Wx = rng.standard_normal((4, 12), dtype=np.float32).astype(np.float64) * math.sqrt(2 / 4)
@@ -52,8 +52,8 @@ def test_against_a_naive_recurrence(activation, dtype, accuracy):
 
 @pytest.mark.parametrize("architecture", ["transformer_pre", "transformer_post"])
 def test_a_causal_transformer_against_finite_differences(architecture):
-    size = {"length": 3, "width": 4, "batch": 2, "seeds": 1, "seed": 5, "depth": 2}
-    (cell,) = sequence.cells(architectures=[architecture], activations=["gelu"], dtype="float64", **size)
+    size = {"lengths": [3], "widths": [4], "batch": 2, "seeds": 1, "seed": 5, "depths": [2]}
+    (cell,) = sequence.cells(architectures=[architecture], activations=["gelu"], dtypes=["float64"], **size)
     table = sequence.measure(cell)
     weights, inputs, injected = streams(5)
     network = ARCHITECTURES[architecture].build(ACTIVATIONS["gelu"], INITIALIZERS["xavier_normal"], 4, 2, causal=True)
@@ -82,7 +82,7 @@ def test_a_causal_transformer_against_finite_differences(architecture):
 )
 def test_theory_holds(activation, initializer):
     """Within the 99.9 % t-interval and the finite width: beta/4 as across depth, and T^2/width as W is the same."""
-    size = {"length": 12, "width": 256, "batch": 16, "seeds": 12}
+    size = {"lengths": [12], "widths": [256], "batch": 16, "seeds": 12}
     (cell,) = sequence.cells(activations=[activation], initializers=[initializer], seed=100, **size)
     table = sequence.measure(cell)
     first = table[table.position == 0]
@@ -95,8 +95,8 @@ def test_theory_holds(activation, initializer):
 
 def test_beyond_float32():
     """200 steps of sigmoid lose over 100 decades, which takes several injections."""
-    grid = {"activations": ["sigmoid"], "length": 200, "width": 32, "batch": 4, "seeds": 1}
-    table, double = (sequence.measure(sequence.cells(**grid, dtype=dtype)[0]) for dtype in ("float32", "float64"))
+    grid = {"activations": ["sigmoid"], "lengths": [200], "widths": [32], "batch": 4, "seeds": 1}
+    table, double = (sequence.measure(sequence.cells(**grid, dtypes=[dtype])[0]) for dtype in ("float32", "float64"))
     assert values(table, "float32_gradient")[0] == -math.inf
     assert values(table, "log10_gradient")[0] < -100
     assert values(table, "log10_gradient") == pytest.approx(values(double, "log10_gradient"), abs=1e-3)
@@ -104,10 +104,10 @@ def test_beyond_float32():
 
 
 def test_an_explosion_beyond_float32():
-    grid = {"activations": ["tanh"], "initializers": ["saturating"], "width": 64, "batch": 8, "seeds": 6}
+    grid = {"activations": ["tanh"], "initializers": ["saturating"], "widths": [64], "batch": 8, "seeds": 6}
     totals = []
     for dtype in ("float32", "float64"):
-        rows = sequence.measure(sequence.cells(**grid, length=300, dtype=dtype)[0])
+        rows = sequence.measure(sequence.cells(**grid, lengths=[300], dtypes=[dtype])[0])
         totals.append(rows[(rows.metric == "log10_gradient") & (rows.position == 0)].value)
     single, double = totals
     assert single.min() > 38.6  # beyond the range of float32
@@ -118,7 +118,7 @@ def test_an_explosion_beyond_float32():
 
 def test_a_gradient_that_is_gone_is_minus_infinity():
     """hardtanh saturated on every unit has slope exactly 0, which no rescaling brings back."""
-    grid = {"activations": ["hardtanh"], "initializers": ["saturating"], "width": 4, "batch": 1, "length": 60}
+    grid = {"activations": ["hardtanh"], "initializers": ["saturating"], "widths": [4], "batch": 1, "lengths": [60]}
     table = sequence.measure(sequence.cells(**grid, seeds=4)[0])
     first = table[(table.metric == "log10_gradient") & (table.position == 0)].value
     assert (first == -math.inf).any()
@@ -127,7 +127,7 @@ def test_a_gradient_that_is_gone_is_minus_infinity():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"length": 0}, "length must be a whole number of 1 or more, got 0"),
+        ({"lengths": [0]}, "length must be a whole number of 1 or more, got 0"),
         ({"inputs": -2}, "inputs must be"),
         ({"architectures": ["plain"]}, "unknown architecture across time 'plain'; valid: .*rnn"),
     ],
@@ -155,7 +155,7 @@ def sigmoid(z):
 
 def test_against_a_naive_lstm():
     """Gradients of h and c at every step, by hand; h's and c's shares apart."""
-    (cell,) = sequence.cells(architectures=["lstm"], dtype="float64", seed=7, **SMALL)
+    (cell,) = sequence.cells(architectures=["lstm"], dtypes=["float64"], seed=7, **SMALL)
     table = sequence.measure(cell)
     rng, inputs, injected = streams(7)
     Wx, Wh = (
@@ -188,9 +188,15 @@ def test_against_a_naive_lstm():
 @pytest.mark.parametrize("initializer", ["xavier_normal", "chrono", "forget_one"])
 def test_gated_cells_beyond_float32(architecture, initializer):
     """400 steps lose more than float32 has, which takes several injections, of the cell state's gradient too."""
-    grid = {"architectures": [architecture], "initializers": [initializer], "length": 400, "width": 16, "batch": 4}
+    grid = {
+        "architectures": [architecture],
+        "initializers": [initializer],
+        "lengths": [400],
+        "widths": [16],
+        "batch": 4,
+    }
     table, double = (
-        sequence.measure(sequence.cells(**grid, seeds=1, dtype=dtype)[0]) for dtype in ("float32", "float64")
+        sequence.measure(sequence.cells(**grid, seeds=1, dtypes=[dtype])[0]) for dtype in ("float32", "float64")
     )
     if initializer == "xavier_normal":
         assert values(table, "float32_gradient")[0] == -math.inf
@@ -205,7 +211,7 @@ def test_gated_cells_beyond_float32(architecture, initializer):
 @pytest.mark.parametrize("architecture", ["rnn", "lstm", "gru"])
 def test_both_passes_are_equal_whatever_the_cell(monkeypatch, architecture):
     """Begun anew at every step, with exact powers of two, the gradient is the plain one."""
-    (cell,) = sequence.cells(architectures=[architecture], dtype="float64", **SMALL)
+    (cell,) = sequence.cells(architectures=[architecture], dtypes=["float64"], **SMALL)
     whole = sequence.measure(cell)
     monkeypatch.setattr(attenuation, "MARGIN", 1023)
     table = sequence.measure(cell)

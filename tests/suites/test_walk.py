@@ -10,7 +10,7 @@ from kernels.architectures import ARCHITECTURES
 from suites import attenuation, sequence
 from suites.attenuation import streams
 
-SMALL = {"width": 8, "inputs": 3, "batch": 2, "seeds": 1}
+SMALL = {"widths": [8], "inputs": 3, "batch": 2, "seeds": 1}
 
 
 def values(table, metric):
@@ -21,7 +21,7 @@ def values(table, metric):
 @pytest.mark.parametrize(("piece", "margin"), [(7, 38), (1, 38), (7, 1015), (30, 1023)])
 def test_pieces_and_powers_of_two_change_nothing(monkeypatch, architecture, piece, margin):
     """The margin leaves a range in float64 that ends after some steps, or at once; the plain pass is in range."""
-    (cell,) = sequence.cells(architectures=[architecture], dtype="float64", length=30, **SMALL)
+    (cell,) = sequence.cells(architectures=[architecture], dtypes=["float64"], lengths=[30], **SMALL)
     whole = sequence.measure(cell)
     monkeypatch.setattr(sequence, "PIECE", piece)
     monkeypatch.setattr(attenuation, "MARGIN", margin)
@@ -64,7 +64,7 @@ def test_twenty_thousand_steps_are_finite_and_each_is_walked_about_once(monkeypa
     monkeypatch.setitem(ARCHITECTURES, "rnn", replace(row, make=make))
     for length in (1_000, 20_000):
         walked.clear()
-        (cell,) = sequence.cells(activations=["sigmoid"], dtype=dtype, length=length, **SMALL)
+        (cell,) = sequence.cells(activations=["sigmoid"], dtypes=[dtype], lengths=[length], **SMALL)
         table = sequence.measure(cell)
         assert sum(walked) < 1.2 * length + 4 * sequence.PIECE
     norms = values(table, "log10_gradient_norm")
@@ -79,8 +79,8 @@ def test_twenty_thousand_steps_are_finite_and_each_is_walked_about_once(monkeypa
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_is_exactly_zero_is_no_loss_of_time(dtype):
     """Units of hardtanh that all saturate: nothing is found by walking in halves, and nothing is divided by 0."""
-    grid = {"activations": ["hardtanh"], "initializers": ["saturating"], "width": 4, "inputs": 3, "batch": 1}
-    table = sequence.measure(sequence.cells(**grid, seeds=4, length=500, dtype=dtype)[0])
+    grid = {"activations": ["hardtanh"], "initializers": ["saturating"], "widths": [4], "inputs": 3, "batch": 1}
+    table = sequence.measure(sequence.cells(**grid, seeds=4, lengths=[500], dtypes=[dtype])[0])
     rows = table[table.metric.isin(["log10_gradient", f"{dtype}_gradient"])]
     gone = rows[np.isneginf(rows.value)]
     assert len(gone) > 0

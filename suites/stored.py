@@ -1,0 +1,59 @@
+"""What a dtype keeps of a gradient that nothing rescales, and what of it the derivative from the output loses."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kernels.checks import DTYPES
+from kernels.layer import Layer
+from suites.attenuation import Array, log10_norm
+
+
+class Stored:
+    """The gradient as a backward pass of layer's leaves it, at positions 0 to the last.
+
+    norms: log10 of its norm, -inf where it is 0. largest: its largest magnitude. gradient: that at hand.
+    """
+
+    def __init__(self, layer: Layer, last: int) -> None:
+        self.layer = layer
+        self.norms, self.largest = np.full(last + 1, -math.inf), np.zeros(last + 1)
+        self.gradient: dict[str, Array] = {}
+
+    def note(self, here: slice, gradients: Array, norms: Array | None = None) -> None:
+        """Keep gradients (positions, ...) of the positions here; norms, if log10 of them is known."""
+        self.norms[here] = [log10_norm(g) for g in gradients] if norms is None else norms
+        self.largest[here] = np.abs(gradients).max(axis=tuple(range(1, gradients.ndim)))
+
+
+def stored_rows(seed: int, dtype: str, stored: Sequence[Stored]) -> list[dict[str, Any]]:
+    """Rows of where the gradient is lost first, on its way back from the last position, and of the other derivative.
+
+    first_subnormal_position: from there on no element is a normal number of dtype; first_zero_position: from there on
+    all are 0. NaN where that is nowhere. from_output_gradient: log10 of the norm, over that at the last position, with
+    the derivative from the output, where there is such a pass after the first.
+    """
+    tiny, largest = np.finfo(DTYPES[dtype]).smallest_normal, stored[0].largest
+    firsts = {"first_subnormal_position": largest < tiny, "first_zero_position": largest == 0}
+    with np.errstate(invalid="ignore"):
+        curves = [other.norms - other.norms[-1] for other in stored[1:]]
+    return [
+        *({"seed": seed, "metric": metric, "value": _last(lost), "unit": "1"} for metric, lost in firsts.items()),
+        *(
+            {
+                "seed": seed,
+                "position": range(len(curve)),
+                "metric": "from_output_gradient",
+                "value": curve,
+                "unit": "log10",
+            }
+            for curve in curves
+        ),
+    ]
+
+
+def _last(true: Array) -> float:
+    """The last position where it is true, NaN where it is nowhere."""
+    return float(max(np.flatnonzero(true), default=math.nan))
