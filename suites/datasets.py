@@ -44,4 +44,24 @@ def digits() -> Dataset:
     return Dataset("digits", (x - mean) / deviation, labels, (test_x - mean) / deviation, test_labels)
 
 
+def adding(rng: np.random.Generator, steps: int, examples: int) -> tuple[Array, Array]:
+    """The adding problem: x (steps, examples, 2), float64, and the target (examples, 1), the sum of the two marked.
+
+    x[..., 0] are values U[0, 1), x[..., 1] is 1 at one step of the first half and at one of the second, 0 elsewhere.
+    Who always answers 1 has a mean squared error of 1/6. ValueError unless there are 2 steps or more.
+
+    Source: Hochreiter & Schmidhuber 1997, Long short-term memory, section 5.4, with the values of Le et al. 2015, A
+    simple way to initialize recurrent networks of rectified linear units, section 4.1.
+    """
+    if steps < 2:
+        raise ValueError(f"the adding problem needs 2 steps or more, got {steps}")
+    x = np.zeros((steps, examples, 2))
+    x[..., 0] = rng.random((steps, examples))
+    one = np.arange(examples)
+    marked = rng.integers(0, steps // 2, examples), rng.integers(steps // 2, steps, examples)
+    for step in marked:
+        x[step, one, 1] = 1.0
+    return x, sum(x[step, one, 0] for step in marked)[:, None]
+
+
 DATASETS = {"digits": digits}

@@ -160,14 +160,7 @@ def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
     weights, order = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
     model = network(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], data.classes, cell.architecture)
     state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
-    _, values, grads = zip(*parameters(state), strict=True)
-    descend, clipper = OPTIMIZERS[cell.optimizer].make(values, grads, LEARNING_RATE), Clipper(grads)
-
-    def update() -> None:
-        if cell.clip is not None:
-            clipper.by_global_norm(cell.clip)
-        descend()
-
+    update = updater(state, cell.optimizer, cell.clip)
     accuracy = _tester(model, state, data, dtype)
     step = _step(model, state, update, data, dtype)
 
@@ -196,6 +189,19 @@ def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
         {**curve, "metric": "test_accuracy", "value": list(accuracies.values())},
         *({"seed": seed, "metric": name, "value": value, "unit": unit} for name, (value, unit) in figures.items()),
     ]
+
+
+def updater(state: State, optimizer: str, clip: float | None) -> Callable[[], None]:
+    """update(): one step of that optimiser at LEARNING_RATE, by gradients whose global norm clip limits."""
+    _, values, grads = zip(*parameters(state), strict=True)
+    descend, clipper = OPTIMIZERS[optimizer].make(values, grads, LEARNING_RATE), Clipper(grads)
+
+    def update() -> None:
+        if clip is not None:
+            clipper.by_global_norm(clip)
+        descend()
+
+    return update
 
 
 def _batches(order: np.random.Generator, examples: int) -> list[Array]:
