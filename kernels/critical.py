@@ -1,4 +1,4 @@
-"""Mean field of an activation: variance map, chi, gain, fixed point, critical point. No JIT.
+"""Mean field of an activation: variance map, chi, gain, fixed points, critical points. No JIT.
 
 For pre-activations z ~ N(0, q), weights of variance sw2 / fan_in and biases of variance sb2
 (Poole et al. 2016, section 3; Schoenholz et al. 2017, section 3):
@@ -14,11 +14,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kernels.elementwise import Activation
+from kernels.kinks import ROUNDING, kinks_of, values_of
 
 Array = np.ndarray[Any, Any]
 Function = Callable[[Array], Array]
@@ -26,8 +28,11 @@ Function = Callable[[Array], Array]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 # The Gaussian's own scale (z), and the scale on which activations bend (x).
 GAUSSIAN_BREAKS = np.linspace(-12.0, 12.0, 17)
-SMALLEST_VARIANCE, LARGEST_VARIANCE, MOST_STEPS = 1e-9, 1e12, 10_000
 FUNCTION_BREAKS = np.array([0.0, *(side * 2.0**k for side in (-1, 1) for k in range(-2, 7))])
+# Variances beyond which the map has died out or grows without end. VANISHING stands for the limit of 0, in which a kink
+# at 0 still has both its sides.
+SMALLEST_VARIANCE, LARGEST_VARIANCE, VANISHING = 1e-9, 1e12, 1e-30
+STEPS = 100  # of the map, before what it settles at is looked for ahead
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +48,7 @@ def _rule(q: float, kinks: tuple[float, ...]) -> tuple[Array, Array]:
 
 
 def expectation(g: Function, q: float, kinks: tuple[float, ...] = ()) -> float:
-    """E[g(x)] for x ~ N(0, q), of a float64 function g that is smooth but at its kinks.
+    """E[g(x)] for x ~ N(0, q), of a float64 function g that is smooth but at its kinks; inf or NaN where g overflows.
 
     Raises:
         ValueError: q is negative or not finite.
@@ -51,9 +56,32 @@ def expectation(g: Function, q: float, kinks: tuple[float, ...] = ()) -> float:
     if not (q >= 0 and math.isfinite(q)):
         raise ValueError(f"q must be a finite variance of 0 or more, got {q!r}")
     if q < np.finfo(np.float64).tiny:
-        return float(g(np.zeros(1))[0])
+        return float(values_of(g, np.zeros(1))[0])
     x, weights = _rule(q, kinks)
-    return float(weights @ g(x))
+    with np.errstate(all="ignore"):
+        return float(weights @ values_of(g, x))
+
+
+def _root(excess: Callable[[float], float], low: float, high: float) -> float:
+    """Where excess, of another sign at low than at high, changes its sign."""
+    rising = excess(low) < 0
+    while high - low > 1e-14 * high:
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        low, high = (middle, high) if (excess(middle) < 0) == rising else (low, middle)
+    return low
+
+
+class CriticalPoint(NamedTuple):
+    """Weight variance and fixed point of the variance map, q, at which chi = 1.
+
+    stable: whether variances near q stay near it, as those of a network with such weights then do.
+    """
+
+    sw2: float
+    q: float
+    stable: bool
 
 
 @dataclass(frozen=True)
@@ -66,10 +94,12 @@ class MeanField:
 
     @classmethod
     def of(cls, activation: Activation, a: float | None = None) -> "MeanField":
-        """The mean field of a row of ACTIVATIONS, from its float64 reference; a defaults to the row's own."""
+        """The mean field of an activation, from its float64 reference; a defaults to the row's own."""
         a = activation.a if a is None else a
         return cls(
-            lambda x: activation.reference(x, a), lambda x: activation.reference_derivative(x, a), activation.kinks
+            lambda x: activation.reference(x, a),
+            lambda x: activation.reference_derivative(x, a),
+            kinks_of(activation, a),
         )
 
     def value_moment(self, q: float) -> float:
@@ -82,11 +112,25 @@ class MeanField:
 
     def gain(self, q: float = 1.0) -> float:
         """The factor on weights of variance 1/fan_in that makes chi = 1 at q: 1 / sqrt(E[f'(x)^2])."""
-        return self.slope_moment(q) ** -0.5
+        return math.sqrt(self.critical_variance(q))
+
+    def critical_variance(self, q: float) -> float:
+        """The sw2 that makes chi = 1 at q, 1 / E[f'(x)^2]; inf of a constant."""
+        moment = self.slope_moment(q)
+        return 1 / moment if moment else math.inf
 
     def chi(self, q: float, sw2: float) -> float:
         """Factor on the squared gradient norm of a layer whose pre-activations have variance q."""
         return sw2 * self.slope_moment(q)
+
+    def settled_chi(self, q: float, sw2: float) -> float:
+        """chi at a fixed point q, at 0 and at inf its limit; NaN where there is none."""
+        if math.isnan(q):
+            return math.nan
+        if math.isfinite(q):
+            return self.chi(max(q, VANISHING), sw2)
+        last, before = self.chi(LARGEST_VARIANCE, sw2), self.chi(LARGEST_VARIANCE / 100, sw2)
+        return math.inf if last > 1.5 * before else last
 
     def next_variance(self, q: float, sw2: float, sb2: float) -> float:
         """Variance of the next layer's pre-activations."""
@@ -98,49 +142,74 @@ class MeanField:
             yield q
             q = self.next_variance(q, sw2, sb2)
 
+    def slope(self, q: float, sw2: float) -> float:
+        """The derivative of the variance map at q > 0; a fixed point is stable where it is less than 1.
+
+        It is at least -q'/2q, since E[g(sqrt(q) z)] of a g >= 0 falls no faster than 1/sqrt(q): no variance oscillates.
+        """
+        above, below = (self.value_moment(q * side) for side in (1 + 1e-4, 1 - 1e-4))
+        return sw2 * (above - below) / (2e-4 * q)
+
     def fixed_point(self, sw2: float, sb2: float, q: float = 1.0) -> float:
         """The variance that the map settles at from q: 0 where it dies out, inf where it grows without end.
 
-        NaN where it has not settled after MOST_STEPS steps.
-
-        Near criticality the approach is only algebraic, so steps are extrapolated (Aitken's delta squared).
+        NaN where the activation has no values. Near criticality the approach is only
+        algebraic: what it then goes to is the next fixed point ahead, which is looked for.
         """
-        for _ in range(MOST_STEPS):
-            first = self.next_variance(q, sw2, sb2)
-            if abs(first - q) <= 1e-12 * q:
-                return first
-            if first > LARGEST_VARIANCE:
-                return math.inf
-            if sb2 == 0 and first < SMALLEST_VARIANCE:
+        ground = self.next_variance(0.0, sw2, sb2)
+        for _ in range(STEPS):
+            following = self.next_variance(q, sw2, sb2)
+            if math.isnan(following) or following > LARGEST_VARIANCE:
+                return math.nan if math.isnan(following) else math.inf
+            if abs(following - q) <= 1e-12 * q:
+                return following
+            if ground == 0 and following < SMALLEST_VARIANCE:
                 return 0.0
-            second = self.next_variance(first, sw2, sb2)
-            curvature = second - 2 * first + q
-            leap = q - (first - q) ** 2 / curvature if curvature else second
-            q = leap if second / 4 < leap < 4 * second else second
-        return math.nan
+            q = following
 
-    def critical_point(self, sb2: float = 0.0) -> tuple[float, float]:
-        """(sw2, q): the weight variance at which chi = 1 at a fixed point q of the variance map.
+        def excess(q: float) -> float:
+            return self.next_variance(q, sw2, sb2) - q
 
-        chi = 1 at q asks for sw2 = 1/E[f'^2]; q is a fixed point if then sb2 = q - sw2 E[f^2]. That is
-        solved for the smallest q; (nan, nan) where there is no such q.
+        rising, ahead = excess(q) > 0, q
+        while min(ground or SMALLEST_VARIANCE, SMALLEST_VARIANCE) < ahead < LARGEST_VARIANCE:
+            q, ahead = ahead, ahead * (1.25 if rising else 0.8)
+            change = excess(ahead)
+            if (change > 0) != rising and abs(change) > 1e-12 * ahead:
+                return _root(excess, min(q, ahead), max(q, ahead))
+        return math.inf if rising else 0.0
+
+    def critical_points(self, sb2: float = 0.0) -> list[CriticalPoint]:
+        """Every weight variance at which chi = 1 at a fixed point q of the variance map, in the order of q.
+
+        chi = 1 at q asks for sw2 = 1/E[f'^2]; q is a fixed point if then sb2 = q - sw2 E[f^2], which is solved for q.
+        Where E[f'^2] is the same for all q, as ReLU's is, sw2 is critical whatever sb2: q is inf where it then grows
+        without end.
         """
 
         def excess(q: float) -> float:
-            return q - self.value_moment(q) / self.slope_moment(q) - sb2
+            return q - self.critical_variance(q) * self.value_moment(q) - sb2
 
+        points = []
+        still = self.critical_variance(VANISHING)
+        limit = self.critical_variance(VANISHING * 1e6)
+        if self.next_variance(0.0, 1.0, sb2) == 0 and abs(still - limit) <= 1e-6 * limit < math.inf:
+            stays = self.next_variance(1e-4, still, 0.0) <= 1e-4 * (1 + 1e-9)
+            points.append(CriticalPoint(still, 0.0, stays))
         grid = np.geomspace(SMALLEST_VARIANCE, 1e6, 121)
         values = np.array([excess(q) for q in grid])
-        if abs(values[0]) <= 1e-6 * grid[0]:
-            return 1 / self.slope_moment(grid[0]), 0.0
-        changes = np.flatnonzero(values[:-1] * values[1:] <= 0)
-        if not len(changes):
-            return math.nan, math.nan
-        low, high = grid[changes[0] : changes[0] + 2]
-        rising = values[changes[0]] < 0
-        while high - low > 1e-14 * high:
-            middle = (low + high) / 2
-            if middle in (low, high):
-                break
-            low, high = (middle, high) if (excess(middle) < 0) == rising else (low, middle)
-        return 1 / self.slope_moment(low), float(low)
+        told = np.flatnonzero(np.abs(values) > ROUNDING * grid)
+        for i, j in pairwise(told):
+            if values[i] * values[j] < 0:
+                q = _root(excess, float(grid[i]), float(grid[j]))
+                sw2 = self.critical_variance(q)
+                points.append(CriticalPoint(sw2, q, self.slope(q, sw2) <= 1 + 1e-6))
+        same = self.critical_variance(SMALLEST_VARIANCE)
+        if not points and abs(same - self.critical_variance(LARGEST_VARIANCE)) <= ROUNDING * same < math.inf:
+            points.append(CriticalPoint(same, math.inf, True))
+        return points
+
+    def critical_point(self, sb2: float = 0.0) -> tuple[float, float]:
+        """(sw2, q) of the first critical point that is stable, of the first one if none is; NaNs if there is none."""
+        points = self.critical_points(sb2)
+        sw2, q, _ = next((point for point in points if point.stable), points[0]) if points else (math.nan,) * 3
+        return sw2, q
