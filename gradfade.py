@@ -15,6 +15,7 @@ import typer
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
+from reports.critical import critical, phase, spectrum
 from reports.measuring import attenuate, measured, train
 from reports.options import Format, KeptOut, Names, Out, Profile, Seed
 from reports.tables import SHOWN, emit
@@ -101,7 +102,8 @@ def bench(
         raise typer.Exit(FAILED)
 
 
-app.command()(train)
+for command in (train, critical, phase, spectrum):
+    app.command()(command)
 
 
 @app.command()

@@ -211,5 +211,6 @@ class MeanField:
     def critical_point(self, sb2: float = 0.0) -> tuple[float, float]:
         """(sw2, q) of the first critical point that is stable, of the first one if none is; NaNs if there is none."""
         points = self.critical_points(sb2)
-        sw2, q, _ = next((point for point in points if point.stable), points[0]) if points else (math.nan,) * 3
-        return sw2, q
+        if not points:
+            return math.nan, math.nan
+        return min(points, key=lambda point: not point.stable)[:2]

@@ -1,0 +1,193 @@
+"""The phase diagram of an activation: where, over the variances of weights and biases, a gradient vanishes or explodes.
+
+Each point of the plane is a deep plain network with weights N(0, sw2/width) and biases N(0, sb2) (Poole et al. 2016,
+section 3; Schoenholz et al. 2017, section 3), measured, beside what the mean field says of it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from kernels.architectures import plain
+from kernels.checks import DTYPES
+from kernels.critical import MeanField
+from kernels.initializers import INITIALIZERS, Initializer
+from suites import attenuation, summary
+from suites.attenuation import LOG10_2, Array, log10_norm
+from suites.errors import UserError, whole
+from suites.own_activations import lookup_activation, lookup_activations
+from suites.schema import stack
+from suites.spectrum import carried_back, scaled
+
+# Decades per layer within which a gradient is said to be kept: over 50 layers it is half a decade.
+KEPT = 0.01
+# Metrics of what theory says of a point.
+THEORY = ("fixed_point_variance", "chi", "critical_weight_variance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseCell:
+    """One point of the plane, measured on the seeds seed, seed + 1 ... of which there are seeds."""
+
+    activation: str
+    weight_variance: float
+    bias_variance: float
+    depth: int
+    width: int
+    batch: int
+    dtype: str
+    seed: int
+    seeds: int
+
+
+def cells(
+    *,
+    activations: Sequence[str] = ("tanh",),
+    points: int = 9,
+    largest_weight_variance: float = 4.0,
+    largest_bias_variance: float = 0.4,
+    depth: int = 30,
+    width: int = 128,
+    batch: int = 16,
+    seeds: int = 2,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> list[PhaseCell]:
+    """points x points cells for each activation: weight variances above 0 to the largest, bias variances from 0 on.
+
+    UserError where a name or a number is wrong.
+    """
+    names = [row.name for row in lookup_activations(activations)]
+    numbers = {"depth": depth, "width": width, "batch": batch, "seeds": seeds, "seed": seed}
+    attenuation.checked_numbers(dtype, **numbers)
+    whole("points", points, 1)
+    for name, value in (("weight", largest_weight_variance), ("bias", largest_bias_variance)):
+        if not 0 < value < math.inf:
+            raise UserError(f"the largest {name} variance must be a number above 0, got {value!r}")
+    weights = largest_weight_variance * np.arange(1, points + 1) / points
+    biases = largest_bias_variance * np.arange(points) / max(points - 1, 1)
+    return [
+        PhaseCell(activation=name, weight_variance=sw2, bias_variance=sb2, dtype=dtype, **numbers)
+        for name in names
+        for sb2 in biases.tolist()
+        for sw2 in weights.tolist()
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point(Initializer):
+    """Normal weights of variance sw2 / fan_in, and normal biases, of which mean-field theory speaks."""
+
+    def bias(self, rng: np.random.Generator, fan_in: int, n: int, dtype: Any, hidden: int | None = None) -> Array:
+        """Biases (n,), normal."""
+        return (rng.standard_normal(n) * math.sqrt(self.bias_variance(fan_in))).astype(dtype)
+
+
+def initializer(sw2: float, sb2: float) -> Initializer:
+    """The row to draw the networks of a point with."""
+    normal = INITIALIZERS["lecun_normal"]
+    return Point(
+        name="normal", unit=normal.unit, paper=normal.paper, variance=lambda i, o: sw2 / i, bias_variance=lambda i: sb2
+    )
+
+
+def measure(cell: PhaseCell) -> pd.DataFrame:
+    """Rows of every seed: log10_gradient at position 0, the input; and of theory, THEORY and the prediction.
+
+    Inputs are normal, scaled so that pre-activations begin with the variance that theory says they settle at; where
+    that is 0 or without end, with a mean square of 1.
+    """
+    field, sw2, sb2 = MeanField.of(lookup_activation(cell.activation)), cell.weight_variance, cell.bias_variance
+    settled = field.fixed_point(sw2, sb2, sw2 + sb2)
+    start = settled if 0 < settled < math.inf else sw2 + sb2
+    seeds = range(cell.seed, cell.seed + cell.seeds)
+    values = dict(zip(THEORY, (settled, field.settled_chi(settled, sw2), field.critical_point(sb2)[0]), strict=True))
+    values["predicted_log10_gradient"] = _predicted(field, start, cell)
+    configuration = {
+        "experiment": "phase", "architecture": "plain", "activation": cell.activation,
+        "parameter_a": lookup_activation(cell.activation).a, "weight_variance": sw2, "bias_variance": sb2,
+        "dtype": cell.dtype, "width": cell.width, "batch": cell.batch, "depth": cell.depth, "position": 0,
+    }  # fmt: skip
+    totals = [_total(cell, start, seed) for seed in seeds]
+    measured = {"seed": seeds, "metric": "log10_gradient", "value": totals, "unit": "log10"}
+    theory = (
+        {"metric": name, "value": [value], "unit": "1"} for name, value in values.items() if not math.isnan(value)
+    )
+    return stack(configuration, [measured, *theory])
+
+
+def _predicted(field: MeanField, q: float, cell: PhaseCell) -> float:
+    """log10 of the gradient's norm at the input over that at the output, from q on; NaN where q leaves float64."""
+    total = 0.0
+    for variance in islice(field.variances(q, cell.weight_variance, cell.bias_variance), cell.depth):
+        chi = field.chi(variance, cell.weight_variance) if math.isfinite(variance) else math.nan
+        if not 0 < chi < math.inf:
+            return math.nan
+        total += 0.5 * math.log10(chi)
+    return total
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def _total(cell: PhaseCell, q: float, seed: int) -> float:
+    """log10 of the gradient's norm at the input over that at the output, which is iid N(0, 1), of one network."""
+    weights, inputs, injected = attenuation.streams(seed)
+    shape, dtype = (cell.batch, cell.width), DTYPES[cell.dtype]
+    rule = initializer(cell.weight_variance, cell.bias_variance)
+    network = plain(lookup_activation(cell.activation), rule, cell.width, cell.depth)
+    state = network.init(weights, shape, dtype)
+    x = scaled(inputs.standard_normal(shape), state, q, cell.bias_variance)
+    dy = injected.standard_normal(shape).astype(dtype)
+    network.forward(state, x.astype(dtype))
+    dx, power = carried_back(network, state, dy)
+    return log10_norm(dx) - power * LOG10_2 - log10_norm(dy)
+
+
+def diagram(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per point of rows of this experiment.
+
+    Columns: name, weight_variance, bias_variance; what theory says of a settled network: fixed_point_variance of its
+    pre-activations, chi, depth_scale (-1 / ln chi: layers over which the squared norm shrinks by e, negative where it
+    grows) and phase (vanishes, explodes, or critical within KEPT); critical_weight_variance, at which chi is 1 with
+    these biases; decades_per_layer as measured, with its 95 % t-interval _low and _high, predicted_decades_per_layer of
+    the same layers, and z; seeds, depth, width. NaN where there is none.
+    """
+    keys = ["activation", "weight_variance", "bias_variance"]
+    theory = rows[rows.metric.isin(THEORY)].drop_duplicates([*keys, "metric"])
+    theory = theory.pivot(index=keys, columns="metric", values="value").reindex(columns=THEORY).reset_index()
+    table = summary.attenuation(rows, "depth").merge(theory, on=keys, how="left")
+    rate = table.chi.map(decades)
+    phase = np.select([rate.abs() <= KEPT, rate < 0, rate > 0], ["critical", "vanishes", "explodes"], "")
+    layers = table.depth.astype("float64")
+    table = table.assign(
+        name=table.activation,
+        depth_scale=table.chi.map(depth_scale),
+        phase=phase,
+        decades_per_layer_low=table.total_decades_low / layers,
+        decades_per_layer_high=table.total_decades_high / layers,
+    )
+    return table[list(DIAGRAM)]
+
+
+DIAGRAM = (
+    "name", "weight_variance", "bias_variance", "fixed_point_variance", "chi", "depth_scale", "phase",
+    "critical_weight_variance", "decades_per_layer", "decades_per_layer_low", "decades_per_layer_high",
+    "predicted_decades_per_layer", "z", "seeds", "depth", "width",
+)  # fmt: skip
+
+
+def decades(chi: float) -> float:
+    """Decades per layer of a gradient of which the squared norm changes by chi; -inf where nothing is left."""
+    return 0.5 * math.log10(chi) if chi > 0 else -math.inf if chi == 0 else math.nan
+
+
+def depth_scale(chi: float) -> float:
+    """-1 / ln chi, layers (Schoenholz et al. 2017, eq. 8): inf where chi is 1, NaN where there is no chi."""
+    if not 0 < chi < math.inf:
+        return math.nan if math.isnan(chi) else 0.0
+    return -1 / math.log(chi) if abs(chi - 1) > 1e-12 else math.inf

@@ -1,0 +1,68 @@
+"""What the singular values of networks come to: one row per configuration, over its seeds, beside theory."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from suites.summary import CONFIDENCE, CONFIGURATION
+
+PREDICTED = ("predicted_log10_mean_s2", "predicted_spread_s2", "predicted_sd")
+ROUNDING = 1e-9  # what measured and predicted differ by without any reason
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per configuration of rows of the experiment spectrum.
+
+    Columns: CONFIGURATION, seeds, log10_mean_s2 (log10 of the mean of s^2) and spread_s2 (Var(s^2) over that mean
+    squared), each the mean over seeds with its 95 % t-interval _low and _high (NaN with one seed), predicted_... (NaN
+    where theory is silent), and z_..., measured minus predicted over the standard error; log10_largest and
+    log10_condition, means over seeds (NaN where rounding hides the smallest s); predicted_sd, of log10_mean_s2 between
+    networks. z_log10_mean_s2 is against the centre of such networks, ln(10)/2 predicted_sd^2 below the prediction,
+    which is that of the mean.
+    """
+    groups = rows.groupby(CONFIGURATION, dropna=False, sort=False, observed=True)
+    return pd.DataFrame([dict(zip(CONFIGURATION, key, strict=True)) | _summary(part) for key, part in groups])
+
+
+def _summary(rows: pd.DataFrame) -> dict[str, Any]:
+    values = {name: part.value.to_numpy() for name, part in rows.groupby("metric", observed=True)}
+    predicted = {name: float(values[name][0]) if name in values else math.nan for name in PREDICTED}
+    centre = predicted["predicted_log10_mean_s2"] - math.log(10) / 2 * predicted["predicted_sd"] ** 2
+    found: dict[str, Any] = {"seeds": len(values["spread_s2"])}
+    for name, expected in (("log10_mean_s2", centre), ("spread_s2", predicted["predicted_spread_s2"])):
+        mean, error = float(values[name].mean()), _standard_error(values[name])
+        half = stdtrit(max(found["seeds"] - 1, 1), 0.5 + CONFIDENCE / 2) * error
+        found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+        found |= {f"predicted_{name}": predicted[f"predicted_{name}"]}
+        found |= {f"z_{name}": (mean - expected) / math.hypot(error, ROUNDING)}
+    largest = rows[(rows.metric == "log10_singular_value") & (rows.position == 1)].value.to_numpy()
+    found |= {"log10_largest": largest.mean(), "log10_condition": values["log10_condition"].mean()}
+    return found | {"predicted_sd": predicted["predicted_sd"]}
+
+
+def _standard_error(values: "np.ndarray[Any, Any]") -> float:
+    """That of the mean; NaN of one value, or where one is not finite."""
+    return (
+        float(values.std(ddof=1)) / math.sqrt(len(values))
+        if len(values) > 1 and np.isfinite(values).all()
+        else math.nan
+    )
+
+
+def remarks(table: pd.DataFrame) -> list[str]:
+    """Why a summary has blanks: a sentence each."""
+    found = []
+    for row in table[table.predicted_spread_s2.isna()].itertuples():
+        name = f"{row.architecture} {row.activation} {row.initializer}, {row.depth} layers of {row.width}"
+        why = "its weights' variance is 0, or the numbers outgrow float64"
+        if row.predicted_sd > 0:
+            why = f"such networks differ by {row.predicted_sd:.2g} decades: infinite width says little of one of them"
+        found.append(f"theory is silent for {name}: {why}")
+    if (table.seeds == 1).any():
+        found.append("one seed has no interval and no z: give --seeds 2 or more")
+    if table.log10_condition.isna().any():
+        found.append("a blank log10_condition means that rounding hides the smallest singular values")
+    return found
