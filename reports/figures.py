@@ -8,7 +8,9 @@ from matplotlib.figure import Figure as Canvas
 
 from reports import figures_attenuation as attenuation
 from reports import figures_cost as cost
+from reports import figures_phase as phase
 from reports import figures_shapes as shapes
+from reports import figures_spectrum as spectrum
 from reports import figures_tradeoff as tradeoff
 from reports import figures_training as training
 from reports.load import Tables
@@ -74,6 +76,27 @@ FIGURES = {
         attenuation.draw_time,
         attenuation.time_finding,
         CURVE_READING,
+    ),
+    "phase": Figure(
+        "Where a gradient vanishes or explodes",
+        ("phase",),
+        phase.phase_data,
+        phase.draw_phase,
+        phase.phase_finding,
+        "Each cell is a deep plain network with normal weights and biases of these variances. Red loses gradient in "
+        "each layer, blue gains it, white keeps it: measured. The line is where theory says that a settled network "
+        "keeps it, chi = 1; ReLU's does not depend on the biases. An activation without a line has none in this plane.",
+    ),
+    "spectrum": Figure(
+        "Singular values of the input-output Jacobian",
+        ("spectrum",),
+        spectrum.spectrum_data,
+        spectrum.draw_spectrum,
+        spectrum.spectrum_finding,
+        "Each panel is one activation, each colour an initialiser. A singular value s is the factor by which the whole "
+        "network multiplies one direction of a gradient; what is left of 0 is shrunk beside the others. A steep curve "
+        "treats all directions alike. Upright lines: where s² is one standard deviation above its mean, solid as "
+        "measured, dashed as predicted. Orthogonal weights narrow the spectrum; what they leave is the slopes' own.",
     ),
     "cost": Figure(
         "Cost per element",

@@ -7,6 +7,7 @@ section 3; Schoenholz et al. 2017, section 3), measured, beside what the mean fi
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -107,7 +108,7 @@ def measure(cell: PhaseCell) -> pd.DataFrame:
     settled = field.fixed_point(sw2, sb2, sw2 + sb2)
     start = settled if 0 < settled < math.inf else sw2 + sb2
     seeds = range(cell.seed, cell.seed + cell.seeds)
-    values = dict(zip(THEORY, (settled, field.settled_chi(settled, sw2), field.critical_point(sb2)[0]), strict=True))
+    values = dict(zip(THEORY, (settled, field.settled_chi(settled, sw2), _critical(cell.activation, sb2)), strict=True))
     values["predicted_log10_gradient"] = _predicted(field, start, cell)
     configuration = {
         "experiment": "phase", "architecture": "plain", "activation": cell.activation,
@@ -120,6 +121,12 @@ def measure(cell: PhaseCell) -> pd.DataFrame:
         {"metric": name, "value": [value], "unit": "1"} for name, value in values.items() if not math.isnan(value)
     )
     return stack(configuration, [measured, *theory])
+
+
+@cache
+def _critical(activation: str, sb2: float) -> float:
+    """The weight variance at which chi is 1 with biases of variance sb2: one for a whole row of the plane."""
+    return MeanField.of(lookup_activation(activation)).critical_point(sb2)[0]
 
 
 def _predicted(field: MeanField, q: float, cell: PhaseCell) -> float:

@@ -11,6 +11,8 @@ from suites.experiment import EXPERIMENTS
 
 # What the plain networks and the RNN, which have no gates, can be drawn with.
 UNGATED = tuple(name for name, row in INITIALIZERS.items() if row.gates is None)
+# Those of the quick run's phase diagrams and spectra: bounded, unbounded, and one that bends upwards.
+PLANES = ("tanh", "relu", "gelu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,15 @@ PROFILES = {
                 "initializers": ("xavier_normal", "he_normal", "framework_default"),
                 "seeds": 3,
             },
+            "phase": {"activations": PLANES, "points": 5, "depth": 20, "width": 64},
+            "spectrum": {
+                "activations": PLANES,
+                "initializers": ("lecun_normal", "orthogonal"),
+                "depths": (20,),
+                "widths": (128,),
+                "dtypes": ("float32",),
+                "seeds": 2,
+            },
             "time": {"activations": tuple(ACTIVATIONS), "initializers": ("xavier_normal", "orthogonal"), "seeds": 3},
             "training": {"epochs": 20, "seeds": 3},
         },
@@ -49,6 +60,12 @@ PROFILES = {
             "accuracy": {},
             "curves": {},
             "depth": {"activations": tuple(ACTIVATIONS), "initializers": UNGATED},
+            "phase": {"activations": tuple(ACTIVATIONS)},
+            "spectrum": {
+                "activations": tuple(ACTIVATIONS),
+                "initializers": ("lecun_normal", "he_normal", "orthogonal"),
+                "dtypes": ("float32",),
+            },
             "time": {"activations": tuple(ACTIVATIONS), "initializers": UNGATED},
             "training": {"epochs": 60, "seeds": 8},
         },

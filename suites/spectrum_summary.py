@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from suites.schema import SCHEMA
 from suites.summary import CONFIDENCE, CONFIGURATION
 
 PREDICTED = ("predicted_log10_mean_s2", "predicted_spread_s2", "predicted_sd")
@@ -24,7 +25,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     which is that of the mean.
     """
     groups = rows.groupby(CONFIGURATION, dropna=False, sort=False, observed=True)
-    return pd.DataFrame([dict(zip(CONFIGURATION, key, strict=True)) | _summary(part) for key, part in groups])
+    table = pd.DataFrame([dict(zip(CONFIGURATION, key, strict=True)) | _summary(part) for key, part in groups])
+    return table.astype({name: SCHEMA[name] for name in CONFIGURATION})
 
 
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:
