@@ -16,6 +16,7 @@ import typer
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
 from reports.critical import critical, phase, spectrum
+from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, train
 from reports.options import Format, KeptOut, Names, Out, Profile, Seed
 from reports.tables import SHOWN, emit
@@ -102,7 +103,7 @@ def bench(
         raise typer.Exit(FAILED)
 
 
-for command in (train, critical, phase, spectrum):
+for command in (train, critical, phase, spectrum, lyapunov):
     app.command()(command)
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kernels import jit
-from suites import certify, curves, depth, interrupts, phase, sequence, spectrum, training
+from suites import certify, curves, depth, interrupts, lyapunov, phase, sequence, spectrum, training
 from suites.environment import version
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
@@ -154,6 +154,7 @@ EXPERIMENTS = {
         Experiment("phase", phase.cells, phase.measure),
         Experiment("spectrum", spectrum.cells, spectrum.measure),
         Experiment("time", sequence.cells, sequence.measure),
+        Experiment("lyapunov", lyapunov.cells, lyapunov.measure),
         Experiment("training", training.cells, training.measure, timed=True),
     )
 }
