@@ -29,6 +29,7 @@ from suites.walk import PIECE, Walk
 # Steps that the state takes to forget that it began as 0, and as many, further on, in which the vectors that are
 # carried back find the directions of the fastest growth: neither is counted.
 TRANSIENT = 200
+EPSILON = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +82,8 @@ def measure(cell: LyapunovCell) -> pd.DataFrame:
     numbers (an LSTM's is h and c), and decades_per_step, what the gradient of one sample gains over the same steps, as
     the experiment across time measures it; of the configuration predicted_decades_per_step.
 
-    Inputs are iid N(0, 1), h_0 is 0, and TRANSIENT steps are taken before the first that counts. Everything is float64:
-    exponents more than 35 nats below the largest in a single step are rounding.
+    Inputs are iid N(0, 1), h_0 is 0, and TRANSIENT steps are taken before the first that counts. Everything is float64.
+    An exponent is -inf where a step takes a direction away, by a slope of 0 or one that is lost in rounding.
     """
     configuration = {"experiment": "lyapunov", **attenuation.configuration(cell)}
     configuration |= {"length": cell.length, "inputs": cell.inputs}
@@ -121,7 +122,7 @@ def spectrum(network: Layer, weights: State, x: Array, rng: np.random.Generator)
 
     n vectors, at the last step random ones, are carried back by the transposed Jacobians, which have the spectrum of
     the Jacobians themselves, and made orthogonal by QR at each step. weights: a state whose parameters are used.
-    -inf where a Jacobian is singular, NaN where a number is not finite.
+    -inf where a Jacobian is singular, to within rounding; NaN where a number is not finite.
     """
     trajectory = _with(network, weights, x.shape)
     network.forward(trajectory, x)
@@ -142,8 +143,10 @@ def spectrum(network: Layer, weights: State, x: Array, rng: np.random.Generator)
             step.saved["dc_last"][...] = vectors[width:].T
         network.backward(step, dy)
         vectors, triangle = np.linalg.qr(np.hstack([step.saved[f"d{name}"][0] for name in names]).T)
+        sizes = np.abs(np.diagonal(triangle))
+        sizes[sizes <= n * EPSILON * sizes.max()] = 0.0  # rounding: what numpy.linalg.matrix_rank counts as 0
         with np.errstate(divide="ignore"):
-            growth[t] = np.log(np.abs(np.diagonal(triangle)))
+            growth[t] = np.log(sizes)
     return growth
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels.activations import ACTIVATIONS
+from kernels.architectures import ARCHITECTURES
 from kernels.initializers import INITIALIZERS
 from suites.errors import known
 from suites.experiment import EXPERIMENTS
@@ -13,6 +14,9 @@ from suites.experiment import EXPERIMENTS
 UNGATED = tuple(name for name, row in INITIALIZERS.items() if row.gates is None)
 # Those of the quick run's phase diagrams and spectra: bounded, unbounded, and one that bends upwards.
 PLANES = ("tanh", "relu", "gelu")
+
+# Recurrent cells, which have a state from step to step.
+CELLS = tuple(name for name, row in ARCHITECTURES.items() if "depth" not in row.kinds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ PROFILES = {
                 "seeds": 2,
             },
             "time": {"activations": tuple(ACTIVATIONS), "initializers": ("xavier_normal", "orthogonal"), "seeds": 3},
+            "lyapunov": {"architectures": CELLS, "lengths": (300,), "widths": (16,), "seeds": 2},
             "training": {"epochs": 20, "seeds": 3},
         },
     ),
@@ -67,6 +72,7 @@ PROFILES = {
                 "dtypes": ("float32",),
             },
             "time": {"activations": tuple(ACTIVATIONS), "initializers": UNGATED},
+            "lyapunov": {"architectures": CELLS, "initializers": ("xavier_normal", "orthogonal", "saturating")},
             "training": {"epochs": 60, "seeds": 8},
         },
     ),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from suites.datasets import DATASETS, digits
+from suites.datasets import DATASETS, adding, digits
 
 
 def test_every_image_is_in_one_part():
@@ -34,3 +34,25 @@ def test_standardised_by_the_training_examples():
 
 def test_the_table():
     assert {"digits": digits} == DATASETS
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7, 100])
+def test_the_adding_problem_has_a_mark_in_each_half(steps):
+    x, target = adding(np.random.default_rng(steps), steps, 4000)
+    assert (x.shape, target.shape, x.dtype) == ((steps, 4000, 2), (4000, 1), np.float64)
+    marks, half = x[..., 1], steps // 2
+    assert np.isin(marks, (0.0, 1.0)).all()
+    assert (marks[:half].sum(axis=0) == 1).all()
+    assert (marks[half:].sum(axis=0) == 1).all()
+    assert marks.mean(axis=1) == pytest.approx(
+        np.where(np.arange(steps) < half, 1 / half, 1 / (steps - half)), abs=0.04
+    )
+    assert target[:, 0] == pytest.approx(np.sum(x[..., 0] * marks, axis=0))
+    assert np.mean((target - 1) ** 2) == pytest.approx(1 / 6, abs=0.01)
+    assert x[..., 0].min() >= 0
+    assert x[..., 0].max() < 1
+
+
+def test_one_step_has_no_two_halves():
+    with pytest.raises(ValueError, match="needs 2 steps or more, got 1"):
+        adding(np.random.default_rng(0), 1, 3)

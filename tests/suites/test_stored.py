@@ -1,0 +1,110 @@
+"""What a dtype keeps: where the gradient leaves its normal numbers, where it is gone, what the derivative from the
+output loses.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from suites import sequence
+from suites.attenuation import streams
+from suites.stored import Stored, stored_rows
+
+GRID = {"widths": [9], "inputs": 3, "batch": 2, "seeds": 1, "seed": 3}
+
+
+def values(table, metric):
+    return table[table.metric == metric].sort_values("position").value.to_numpy()
+
+
+def recurrence(cell, forward, slope):
+    """log10 of the gradient's norm, and of its largest magnitude, at every step of an RNN, its size kept apart."""
+    weights, inputs, injected = streams(cell.seed)
+    scales = {n: 2 / (n + cell.width) for n in (cell.inputs, cell.width)}
+    if cell.initializer == "saturating":
+        scales = {n: 1024 / n for n in scales}
+    Wx, Wh = (
+        weights.standard_normal((n, cell.width), dtype=np.float32).astype(float) * math.sqrt(scale)
+        for n, scale in scales.items()
+    )
+    h, slopes = np.zeros((cell.batch, cell.width)), []
+    for x in inputs.standard_normal((cell.length, cell.batch, cell.inputs)):
+        z = x @ Wx + h @ Wh
+        h = forward(z)
+        slopes.append(slope(z, h))
+    g, size = injected.standard_normal((cell.batch, cell.width)), 0.0
+    norms, largest = [math.log10(np.linalg.norm(g))], [math.log10(np.abs(g).max())]
+    for factor in slopes[::-1]:
+        g = (g * factor) @ Wh.T
+        norm = np.linalg.norm(g)
+        g, size = g / norm, size + math.log10(norm)
+        norms.append(size)
+        largest.append(size + math.log10(np.abs(g).max()))
+    return np.array(norms[::-1]), np.array(largest[::-1])
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize(("dtype", "length", "smallest"), [("float32", 300, 2.0**-149), ("float64", 1500, 5e-324)])
+def test_where_a_gradient_leaves_the_dtype(dtype, length, smallest):
+    """To within a step: near the end of the range rounding decides."""
+    (cell,) = sequence.cells(activations=["sigmoid"], dtypes=[dtype], lengths=[length], **GRID)
+    table = sequence.measure(cell)
+    norms, largest = recurrence(cell, sigmoid, lambda z, h: sigmoid(z) * sigmoid(-z))
+    subnormal, zero = (values(table, f"first_{name}_position").item() for name in ("subnormal", "zero"))
+    assert abs(subnormal - np.flatnonzero(largest < math.log10(np.finfo(dtype).smallest_normal)).max()) <= 1
+    assert abs(zero - np.flatnonzero(largest < math.log10(smallest)).max()) <= 3
+    kept = values(table, f"{dtype}_gradient")
+    assert np.isneginf(kept[: int(zero) + 1]).all()
+    assert np.isfinite(kept[int(zero) + 1 :]).all()
+    assert values(table, "log10_gradient_norm") == pytest.approx(norms, abs=0.05)
+
+
+def test_what_the_derivative_from_the_output_loses():
+    """Saturated units of tanh: 1 - y^2 is 0 where y rounds to 1, while the slope itself is not."""
+    (cell,) = sequence.cells(initializers=["saturating"], dtypes=["float64"], lengths=[7], **GRID)
+    table = sequence.measure(cell)
+    exact, _ = recurrence(cell, np.tanh, lambda z, h: 1 / np.cosh(z) ** 2)
+    lost, _ = recurrence(cell, np.tanh, lambda z, h: 1 - h * h)
+    assert values(table, "log10_gradient_norm") == pytest.approx(exact, abs=1e-9)
+    assert values(table, "from_output_gradient") == pytest.approx(lost - lost[-1], abs=1e-3)
+    assert np.abs(lost - exact).max() > 0.1
+    assert math.isnan(values(table, "first_subnormal_position").item())
+    assert math.isnan(values(table, "first_zero_position").item())
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "transformer_pre"])
+def test_every_architecture_has_both_derivatives(architecture):
+    """A few units in the last place apart where nothing saturates."""
+    (cell,) = sequence.cells(architectures=[architecture], dtypes=["float64"], lengths=[3], **GRID)
+    table = sequence.measure(cell)
+    other, own = values(table, "from_output_gradient"), values(table, "log10_gradient")
+    assert other == pytest.approx(own, abs=1e-12)
+    assert not np.array_equal(other, own)
+
+
+def test_an_activation_without_that_derivative_has_none():
+    (cell,) = sequence.cells(activations=["hardtanh"], lengths=[3], **GRID)
+    assert "from_output_gradient" not in set(sequence.measure(cell).metric)
+
+
+@pytest.mark.parametrize(
+    ("largest", "subnormal", "zero"),
+    [
+        ([0, 0, 1e-45, 1e-39, 1e-37, 1], 3, 1),
+        ([1e-39, 1, 1, 1, 1, 1], 0, math.nan),
+        ([1, 2, 3, 4, 5, math.inf], math.nan, math.nan),
+        ([math.nan, math.nan, math.inf, 1, 1, 1], math.nan, math.nan),
+    ],
+)
+def test_first_positions_on_the_way_back(largest, subnormal, zero):
+    stored = Stored(None, 5)
+    stored.note(slice(None), np.array(largest).reshape(6, 1, 1), np.zeros(6))
+    rows = {row["metric"]: row for row in stored_rows(4, "float32", [stored])}
+    assert rows.keys() == {"first_subnormal_position", "first_zero_position"}
+    found = [rows[f"first_{name}_position"]["value"] for name in ("subnormal", "zero")]
+    assert found == pytest.approx([subnormal, zero], nan_ok=True)
+    assert {row["seed"] for row in rows.values()} == {4}
