@@ -29,8 +29,7 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 # The Gaussian's own scale (z), and the scale on which activations bend (x).
 GAUSSIAN_BREAKS = np.linspace(-12.0, 12.0, 17)
 FUNCTION_BREAKS = np.array([0.0, *(side * 2.0**k for side in (-1, 1) for k in range(-2, 7))])
-# Variances beyond which the map has died out or grows without end. VANISHING stands for the limit of 0, in which a kink
-# at 0 still has both its sides.
+# Variances beyond which the map has died out or grows without end; VANISHING stands for the limit of 0.
 SMALLEST_VARIANCE, LARGEST_VARIANCE, VANISHING = 1e-9, 1e12, 1e-30
 STEPS = 100  # of the map, before what it settles at is looked for ahead
 
@@ -107,8 +106,8 @@ class MeanField:
         return expectation(lambda x: self.f(x) ** 2, q, self.kinks)
 
     def slope_moment(self, q: float, power: int = 2) -> float:
-        """E[f'(x)^power], x ~ N(0, q)."""
-        return expectation(lambda x: self.df(x) ** power, q, self.kinks)
+        """E[f'(x)^power], x ~ N(0, q); at q = 0 the limit, in which a kink at 0 has both its sides."""
+        return expectation(lambda x: self.df(x) ** power, max(q, VANISHING), self.kinks)
 
     def gain(self, q: float = 1.0) -> float:
         """The factor on weights of variance 1/fan_in that makes chi = 1 at q: 1 / sqrt(E[f'(x)^2])."""
@@ -128,7 +127,7 @@ class MeanField:
         if math.isnan(q):
             return math.nan
         if math.isfinite(q):
-            return self.chi(max(q, VANISHING), sw2)
+            return self.chi(q, sw2)
         last, before = self.chi(LARGEST_VARIANCE, sw2), self.chi(LARGEST_VARIANCE / 100, sw2)
         return math.inf if last > 1.5 * before else last
 
@@ -153,8 +152,8 @@ class MeanField:
     def fixed_point(self, sw2: float, sb2: float, q: float = 1.0) -> float:
         """The variance that the map settles at from q: 0 where it dies out, inf where it grows without end.
 
-        NaN where the activation has no values. Near criticality the approach is only
-        algebraic: what it then goes to is the next fixed point ahead, which is looked for.
+        NaN where the activation has no values. Near criticality the approach is only algebraic: what it then goes to is
+        the next fixed point ahead, which is looked for.
         """
         ground = self.next_variance(0.0, sw2, sb2)
         for _ in range(STEPS):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from kernels.critical import CriticalPoint, MeanField
+from kernels.critical import MeanField
 from suites.errors import UserError
 from suites.own_activations import lookup_activations
 from suites.phase import decades, depth_scale
@@ -39,9 +39,10 @@ def critical(names: list[str], bias_variances: list[float]) -> pd.DataFrame:
 
 def _row(name: str, field: MeanField, sb2: float) -> dict[str, Any]:
     points = field.critical_points(sb2)
-    point = min(points, key=lambda point: not point.stable, default=CriticalPoint(math.nan, math.nan, False))
+    point = min(points, key=lambda point: not point.stable, default=None)
     row: dict[str, Any] = {"name": name, "bias_variance": sb2, "gain": field.gain(), "critical_points": len(points)}
-    row |= {"critical_weight_variance": point.sw2, "critical_variance": point.q, "stable": point.stable}
+    sw2, q, stable = point or (math.nan, math.nan, None)
+    row |= {"critical_weight_variance": sw2, "critical_variance": q, "stable": stable}
     for initializer, variance in USUAL.items():
         settled = field.fixed_point(variance, sb2)
         chi = field.settled_chi(settled, variance)

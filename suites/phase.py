@@ -5,9 +5,8 @@ section 3; Schoenholz et al. 2017, section 3), measured, beside what the mean fi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -34,10 +33,10 @@ THEORY = ("fixed_point_variance", "chi", "critical_weight_variance")
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseCell:
-    """One point of the plane, measured on the seeds seed, seed + 1 ... of which there are seeds."""
+    """One row of the plane, each of its points measured on the seeds seed, seed + 1 ... of which there are seeds."""
 
     activation: str
-    weight_variance: float
+    weight_variances: tuple[float, ...]
     bias_variance: float
     depth: int
     width: int
@@ -60,7 +59,7 @@ def cells(
     seed: int = 0,
     dtype: str = "float32",
 ) -> list[PhaseCell]:
-    """points x points cells for each activation: weight variances above 0 to the largest, bias variances from 0 on.
+    """points rows of as many points for each activation: bias variances from 0, weight variances from above 0 on.
 
     UserError where a name or a number is wrong.
     """
@@ -74,10 +73,9 @@ def cells(
     weights = largest_weight_variance * np.arange(1, points + 1) / points
     biases = largest_bias_variance * np.arange(points) / max(points - 1, 1)
     return [
-        PhaseCell(activation=name, weight_variance=sw2, bias_variance=sb2, dtype=dtype, **numbers)
+        PhaseCell(activation=name, weight_variances=tuple(weights.tolist()), bias_variance=sb2, dtype=dtype, **numbers)
         for name in names
         for sb2 in biases.tolist()
-        for sw2 in weights.tolist()
     ]
 
 
@@ -99,41 +97,51 @@ def initializer(sw2: float, sb2: float) -> Initializer:
 
 
 def measure(cell: PhaseCell) -> pd.DataFrame:
-    """Rows of every seed: log10_gradient at position 0, the input; and of theory, THEORY and the prediction.
+    """Rows of every point and seed: log10_gradient at position 0, the input; and of theory, THEORY and the prediction.
 
     Inputs are normal, scaled so that pre-activations begin with the variance that theory says they settle at; where
-    that is 0 or without end, with a mean square of 1.
+    that is 0 or without end, with that of inputs of variance 1.
     """
-    field, sw2, sb2 = MeanField.of(lookup_activation(cell.activation)), cell.weight_variance, cell.bias_variance
+    activation = lookup_activation(cell.activation)
+    field = MeanField.of(activation)
+    critical = next((point.sw2 for point in field.critical_points(cell.bias_variance) if point.stable), math.nan)
+    configuration = {
+        "experiment": "phase", "architecture": "plain", "activation": activation.name, "parameter_a": activation.a,
+        "bias_variance": cell.bias_variance, "dtype": cell.dtype, "width": cell.width, "batch": cell.batch,
+        "depth": cell.depth, "position": 0,
+    }  # fmt: skip
+    return stack(
+        configuration,
+        [
+            {"weight_variance": sw2, **piece}
+            for sw2 in cell.weight_variances
+            for piece in _point(cell, field, sw2, critical)
+        ],
+    )
+
+
+def _point(cell: PhaseCell, field: MeanField, sw2: float, critical: float) -> Iterator[dict[str, Any]]:
+    sb2, seeds = cell.bias_variance, range(cell.seed, cell.seed + cell.seeds)
     settled = field.fixed_point(sw2, sb2, sw2 + sb2)
     start = settled if 0 < settled < math.inf else sw2 + sb2
-    seeds = range(cell.seed, cell.seed + cell.seeds)
-    values = dict(zip(THEORY, (settled, field.settled_chi(settled, sw2), _critical(cell.activation, sb2)), strict=True))
-    values["predicted_log10_gradient"] = _predicted(field, start, cell)
-    configuration = {
-        "experiment": "phase", "architecture": "plain", "activation": cell.activation,
-        "parameter_a": lookup_activation(cell.activation).a, "weight_variance": sw2, "bias_variance": sb2,
-        "dtype": cell.dtype, "width": cell.width, "batch": cell.batch, "depth": cell.depth, "position": 0,
-    }  # fmt: skip
-    totals = [_total(cell, start, seed) for seed in seeds]
-    measured = {"seed": seeds, "metric": "log10_gradient", "value": totals, "unit": "log10"}
-    theory = (
-        {"metric": name, "value": [value], "unit": "1"} for name, value in values.items() if not math.isnan(value)
-    )
-    return stack(configuration, [measured, *theory])
+    totals = [_total(cell, sw2, start, seed) for seed in seeds]
+    yield {"seed": seeds, "metric": "log10_gradient", "value": totals, "unit": "log10"}
+    theory = {
+        "fixed_point_variance": settled,
+        "chi": field.settled_chi(settled, sw2),
+        "critical_weight_variance": critical,
+        "predicted_log10_gradient": _predicted(field, sw2, sb2, start, cell.depth),
+    }
+    for name, value in theory.items():
+        if not math.isnan(value):
+            yield {"metric": name, "value": [value], "unit": "1"}
 
 
-@cache
-def _critical(activation: str, sb2: float) -> float:
-    """The weight variance at which chi is 1 with biases of variance sb2: one for a whole row of the plane."""
-    return MeanField.of(lookup_activation(activation)).critical_point(sb2)[0]
-
-
-def _predicted(field: MeanField, q: float, cell: PhaseCell) -> float:
+def _predicted(field: MeanField, sw2: float, sb2: float, q: float, depth: int) -> float:
     """log10 of the gradient's norm at the input over that at the output, from q on; NaN where q leaves float64."""
     total = 0.0
-    for variance in islice(field.variances(q, cell.weight_variance, cell.bias_variance), cell.depth):
-        chi = field.chi(variance, cell.weight_variance) if math.isfinite(variance) else math.nan
+    for variance in islice(field.variances(q, sw2, sb2), depth):
+        chi = field.chi(variance, sw2) if math.isfinite(variance) else math.nan
         if not 0 < chi < math.inf:
             return math.nan
         total += 0.5 * math.log10(chi)
@@ -141,11 +149,11 @@ def _predicted(field: MeanField, q: float, cell: PhaseCell) -> float:
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def _total(cell: PhaseCell, q: float, seed: int) -> float:
+def _total(cell: PhaseCell, sw2: float, q: float, seed: int) -> float:
     """log10 of the gradient's norm at the input over that at the output, which is iid N(0, 1), of one network."""
     weights, inputs, injected = attenuation.streams(seed)
     shape, dtype = (cell.batch, cell.width), DTYPES[cell.dtype]
-    rule = initializer(cell.weight_variance, cell.bias_variance)
+    rule = initializer(sw2, cell.bias_variance)
     network = plain(lookup_activation(cell.activation), rule, cell.width, cell.depth)
     state = network.init(weights, shape, dtype)
     x = scaled(inputs.standard_normal(shape), state, q, cell.bias_variance)
@@ -161,8 +169,8 @@ def diagram(rows: pd.DataFrame) -> pd.DataFrame:
     Columns: name, weight_variance, bias_variance; what theory says of a settled network: fixed_point_variance of its
     pre-activations, chi, depth_scale (-1 / ln chi: layers over which the squared norm shrinks by e, negative where it
     grows) and phase (vanishes, explodes, or critical within KEPT); critical_weight_variance, at which chi is 1 with
-    these biases; decades_per_layer as measured, with its 95 % t-interval _low and _high, predicted_decades_per_layer of
-    the same layers, and z; seeds, depth, width. NaN where there is none.
+    these biases at a stable fixed point; decades_per_layer as measured, with its 95 % t-interval _low and _high,
+    predicted_decades_per_layer of the same layers, and z; seeds, depth, width. NaN where there is none.
     """
     keys = ["activation", "weight_variance", "bias_variance"]
     theory = rows[rows.metric.isin(THEORY)].drop_duplicates([*keys, "metric"])

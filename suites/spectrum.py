@@ -139,7 +139,7 @@ def jacobian(network: Layer, state: State, x: Array) -> tuple[Array, int]:
 def scaled(x: Array, state: State, q: float, sb2: float) -> Array:
     """x (batch, width) times the factor that makes the first pre-activations' variance q, given that of the biases."""
     _, W, _ = next(parameters(state.children[0]))
-    return x * math.sqrt((q - sb2) / np.mean(np.square(x @ W.astype(np.float64))))
+    return x * math.sqrt(max(q - sb2, 0.0) / np.mean(np.square(x @ W.astype(np.float64))))
 
 
 def carried_back(network: Layer, state: State, dy: Array) -> tuple[Array, int]:

@@ -59,7 +59,7 @@ def remarks(table: pd.DataFrame) -> list[str]:
     found = []
     for row in table[table.predicted_spread_s2.isna()].itertuples():
         name = f"{row.architecture} {row.activation} {row.initializer}, {row.depth} layers of {row.width}"
-        why = "its weights' variance is 0, or the numbers outgrow float64"
+        why = "its weights' variance or all slopes are 0, or the numbers outgrow float64"
         if row.predicted_sd > 0:
             why = f"such networks differ by {row.predicted_sd:.2g} decades: infinite width says little of one of them"
         found.append(f"theory is silent for {name}: {why}")

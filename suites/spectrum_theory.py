@@ -18,6 +18,7 @@ from suites.own_activations import lookup_activation
 # The largest apart (below) at which theory speaks. Where it is 0.5, as in 50 layers of 256 ReLU units, measured spreads
 # fall short of the sum by a tenth; at 1 they have nothing to do with it (GELU with He: twice).
 FAR_APART = 0.6
+FOURTH = 1e-70  # variances beyond it and its reciprocal have fourth moments that float64 does not hold
 
 
 class Factor(NamedTuple):
@@ -77,7 +78,7 @@ def _flatness(field: MeanField, q: float) -> float:
 
 def _tells(field: MeanField, q: float) -> bool:
     """Whether f and f' at a variance q of pre-activations have moments to go on with: neither 0 nor beyond float64."""
-    return 0 < q < math.inf and all(0 < moment(q) < math.inf for moment in (field.slope_moment, field.value_moment))
+    return FOURTH < q < 1 / FOURTH and all(0 < g(q) < 1 / FOURTH for g in (field.slope_moment, field.value_moment))
 
 
 def _plain(field: MeanField, rule: Initializer, depth: int, width: int) -> Iterator[Factor]:

@@ -39,6 +39,46 @@ def curves(experiment, factors, architecture):
     return merge(tables)
 
 
+def phases():
+    """A plane of 3 x 2 points that lose (1 - sw2 + sb2) / 10 decades per layer; each line is critical at 1 + sb2."""
+    tables = []
+    for activation, sw2, sb2 in product(DECADES, (0.5, 1.0, 1.5), (0.0, 0.4)):
+        cell = {
+            "experiment": "phase", "architecture": "plain", "activation": activation, "dtype": "float32", "width": 64,
+            "batch": 16, "depth": 30, "weight_variance": sw2, "bias_variance": sb2, "position": 0,
+        }  # fmt: skip
+        rate = (sw2 - 1 - sb2) / 10
+        tables += [
+            rows(cell, seed=seed, metric="log10_gradient", value=30 * rate + 0.01 * (seed - 1.5)) for seed in SEEDS
+        ]
+        theory = {"predicted_log10_gradient": 30 * rate, "chi": 10 ** (2 * rate), "fixed_point_variance": 1.0}
+        theory["critical_weight_variance"] = 1 + sb2
+        tables += [rows(cell, metric=name, value=value) for name, value in theory.items()]
+    return merge(tables)
+
+
+def spectra():
+    """Four singular values of each network, the last one hidden by rounding; a spread of 2, predicted as 4."""
+    tables = []
+    for activation, initializer in product(DECADES, INITIALIZERS):
+        cell = {
+            "experiment": "spectrum", "architecture": "plain", "activation": activation, "initializer": initializer,
+            "dtype": "float64", "width": 4, "batch": 1, "depth": 30,
+        }  # fmt: skip
+        logs = [-3.0, -3.5, -4.0, np.nan]
+        for seed in SEEDS:
+            values = rows(cell, seed=seed, position=range(1, 5), metric="log10_singular_value", value=logs)
+            single = {
+                "log10_mean_s2": -7.0 + 0.1 * seed,
+                "spread_s2": 2.0 + 0.1 * (seed - 1.5),
+                "log10_condition": np.nan,
+            }
+            tables += [values, *(rows(cell, seed=seed, metric=name, value=value) for name, value in single.items())]
+        theory = {"predicted_log10_mean_s2": -6.8, "predicted_spread_s2": 4.0, "predicted_sd": 0.1}
+        tables += [rows(cell, metric=name, value=value) for name, value in theory.items()]
+    return merge(tables)
+
+
 def training():
     """Accuracy rises from 0.1 to ACCURACY over 100 steps; sigmoid never meets its target."""
     tables = []
@@ -128,6 +168,8 @@ def write_run(folder: Path) -> Path:
     tables: dict[str, pd.DataFrame] = {
         "depth": curves("depth", LAYERS, "plain"),
         "time": curves("time", STEPS, "rnn"),
+        "phase": phases(),
+        "spectrum": spectra(),
         "training": training(),
         "curves": shapes(),
     }

@@ -227,3 +227,33 @@ def test_looks_are_the_same_in_every_figure(run):
     assert by_figure[0] == by_figure[1] == by_figure[2]
     many = looks([str(i) for i in range(42)])
     assert len(set(many.values())) == 42
+
+
+def test_the_plane_tells_its_points_and_draws_the_line(run, edit):
+    assert finding("phase", run).startswith(
+        "Of 18 points 9 lose more than 0.01 decades per layer, 3 gain more, 6 keep their gradient."
+    )
+    for panel in [ax for ax in _drawn("phase", run).axes if ax.get_title("left")]:
+        (line,) = panel.lines
+        assert list(zip(line.get_xdata(), line.get_ydata(), strict=True)) == [(1.0, 0.0), (1.4, 0.4)]
+
+    def faster(table):
+        return table.assign(value=table.value - 30.0 * (table.metric == "log10_gradient"))
+
+    edit(run, "phase", faster)
+    assert "18 lose more than 0.01 decades per layer" in finding("phase", run)
+    edit(run, "phase", lambda table: table.assign(value=np.nan))
+    assert finding("phase", run) == "No point of this run has a gradient to show."
+
+
+def test_spectra_are_over_their_root_mean_square(run, edit):
+    assert finding("spectrum", run).endswith("Measured and predicted spreads differ by 50 % in the median of 6.")
+    data = FIGURES["spectrum"].data(load(run))
+    one = data[(data.activation == "relu") & (data.initializer == "he_normal")]
+    assert one.decades.iloc[0] == -np.inf
+    # the largest of seed 0: -3 - (-7) / 2
+    assert one.decades.iloc[-1] == pytest.approx(0.5)
+    assert one.decades[one.share > 0.26].min() == pytest.approx(-4 - (-6.7) / 2)
+    edit(run, "spectrum", lambda table: table.assign(value=np.nan))
+    assert finding("spectrum", run) == "No network of this run has singular values to show."
+    _drawn("spectrum", run)

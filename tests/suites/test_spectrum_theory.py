@@ -1,0 +1,91 @@
+"""Predicted spectra against closed forms and against matrices drawn in NumPy alone."""
+
+import math
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from suites.spectrum_theory import predicted
+
+
+def test_linear_and_relu_networks_by_hand():
+    """Products of Gaussian matrices have a spread of L; ReLU's mask adds mu2/mu1^2 - 1 = 1 per layer."""
+    for activation, initializer, mean, spread in (
+        ("identity", "lecun_normal", 0.0, 10.0),
+        ("identity", "orthogonal", 0.0, 0.0),
+        ("relu", "he_normal", 0.0, 20.0),
+        ("relu", "xavier_uniform", -10 * math.log10(2), 20.0),
+        ("relu", "orthogonal", -10 * math.log10(2), 10.0),
+    ):
+        found = predicted("plain", activation, initializer, 10, 1000)
+        assert found.log10_mean == pytest.approx(mean, abs=1e-12)
+        assert found.spread == pytest.approx(spread, abs=1e-10)
+
+
+def test_residual_blocks_of_relu_by_hand():
+    """c = s1 s2 / 2 = 1: mean 2 per block, spread (2c + c^2 (mu2/mu1^2 + 1)) / (1 + c)^2 = 5/4."""
+    found = predicted("residual", "relu", "he_normal", 8, 1000)
+    assert found.log10_mean == pytest.approx(8 * math.log10(2), rel=1e-12)
+    assert found.spread == pytest.approx(8 * 5 / 4, rel=1e-10)
+
+
+def simulated(rng, f, df, depth, width, orthogonal, residual):
+    """log10 of the mean of s^2, and its spread, of one network in NumPy alone."""
+
+    def draw(gain):
+        W = rng.standard_normal((width, width))
+        return gain * (np.linalg.qr(W)[0] if orthogonal else W / math.sqrt(width))
+
+    x, J = rng.standard_normal(width), np.eye(width)
+    for layer in range(depth):
+        W = draw(1.0)
+        if layer == 0:
+            x /= np.sqrt(np.mean((W @ x) ** 2))
+        z = W @ x
+        step = df(z)[:, None] * W
+        if residual:
+            V = draw(1.0)
+            x, J = x + V @ f(z), J + V @ step @ J
+        else:
+            x, J = f(z), step @ J
+    s2 = np.linalg.svd(J, compute_uv=False) ** 2
+    return math.log10(s2.mean()), s2.var() / s2.mean() ** 2
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_tanh_off_criticality_against_numpy(orthogonal, residual):
+    """20 networks of 64 units: the transient matters, chi is below 1 throughout."""
+    rng = np.random.default_rng(3)
+    networks = [simulated(rng, np.tanh, lambda z: 1 / np.cosh(z) ** 2, 6, 64, orthogonal, residual) for _ in range(20)]
+    mean, spread = np.mean(networks, axis=0)
+    error = np.std(networks, axis=0, ddof=1) / math.sqrt(20)
+    found = predicted(
+        "residual" if residual else "plain", "tanh", "orthogonal" if orthogonal else "lecun_normal", 6, 64
+    )
+    assert abs(mean - found.log10_mean) < 4 * error[0] + 0.01
+    assert abs(spread - found.spread) < 4 * error[1] + 0.03 * found.spread
+    if not residual:
+        measured = np.std(networks, axis=0, ddof=1)[0] * math.log(10)
+        assert measured / 2 < found.apart < 2 * measured
+
+
+def test_theory_is_silent_where_it_does_not_hold():
+    assert math.isnan(predicted("batchnorm", "relu", "he_normal", 5, 64).spread)
+    assert math.isnan(predicted("plain", "relu", "constant", 5, 64).spread)
+    assert math.isnan(predicted("layernorm", "tanh", "he_normal", 3, 2).log10_mean)  # two directions are lost of two
+    deep = predicted("plain", "identity", "lecun_normal", 64, 64)
+    assert math.isnan(deep.spread)
+    assert deep.apart == pytest.approx(math.sqrt(2 * sum(range(2, 66))) / 64, rel=1e-12)
+    assert predicted("plain", "identity", "lecun_normal", 64, 640).spread == pytest.approx(64)
+    # the variance of gelu's pre-activations with He is unstable: networks of 128 units have nothing in common
+    assert math.isnan(predicted("plain", "gelu", "he_normal", 16, 128).spread)
+
+
+def test_layernorm_loses_two_directions():
+    """E[relu'^2] / E[relu^2] = 1 at variance 1, with any weights but in the first layer; (N - 2) / N each."""
+    found = predicted("layernorm", "relu", "he_normal", 5, 200)
+    assert found.log10_mean == pytest.approx(5 * math.log10(198 / 200), abs=1e-12)
+    assert found.spread == pytest.approx(5 * (2 + 2 / 198), rel=1e-10)
