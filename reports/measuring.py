@@ -11,6 +11,7 @@ from reports.options import (
     Activations,
     Architectures,
     Batch,
+    Dask,
     DType,
     DTypes,
     Format,
@@ -34,13 +35,16 @@ from suites.workers import executor
 attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
 
 
-def measured(experiment: str, out: Path | None, grid: dict[str, Any], workers: int | None = 1) -> pd.DataFrame:
+def measured(
+    experiment: str, out: Path | None, grid: dict[str, Any], workers: int | None = 1, dask: str | None = None
+) -> pd.DataFrame:
     """The rows of one experiment's grid, kept in the results folder out where one is given.
 
-    workers: processes to measure in, as many as there are cores where None; 1 is this one.
+    workers: processes to measure in, as many as there are cores where None; 1 is this one. dask: the address of a
+    scheduler, the workers of which measure instead.
     """
     try:
-        with executor(workers) as pool, progress_bar(experiment) as progress:
+        with executor(workers, dask) as pool, progress_bar(experiment) as progress:
             return sweep(experiment, out=out, executor=pool, progress=progress, **grid)
     except KeyboardInterrupt:
         if out is not None:
@@ -48,9 +52,11 @@ def measured(experiment: str, out: Path | None, grid: dict[str, Any], workers: i
         raise
 
 
-def survival(experiment: str, out: Path | None, rows: bool, format: str, workers: int, **grid: Any) -> None:
+def survival(
+    experiment: str, out: Path | None, rows: bool, format: str, workers: int, dask: str | None, **grid: Any
+) -> None:
     """Measure an experiment on attenuation and print its summary, with what its blanks mean, or its rows."""
-    table = measured(experiment, out, grid, workers)
+    table = measured(experiment, out, grid, workers, dask)
     if rows:
         emit(table, format)
         return
@@ -74,6 +80,7 @@ def attenuate_depth(
     seed: Seed = 0,
     dtype: DType = "float32",
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",
@@ -100,6 +107,7 @@ def attenuate_time(
     seeds: Seeds = 8,
     seed: Seed = 0,
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",

@@ -41,4 +41,7 @@ Inputs = Annotated[int, typer.Option(help="Features of a cell's input.")]
 Batch = Annotated[int, typer.Option(help="Samples.")]
 DType = Annotated[str, typer.Option(help="float32 or float64.")]
 Workers = Annotated[int, typer.Option(help="Processes that measure cells beside one another.")]
+Dask = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler, the workers of which measure the cells instead.")
+]
 Rows = Annotated[bool, typer.Option("--rows", help="Print every measured row instead of a summary.")]

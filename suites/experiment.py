@@ -9,9 +9,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ import pyarrow as pa
 from kernels import jit
 from suites import certify, curves, depth, interrupts, lyapunov, phase, sequence, spectrum, training
 from suites.environment import version
+from suites.errors import UserError
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
+from suites.spread import one_thread, spread
 
 log = logging.getLogger(__name__)
 
@@ -52,52 +54,69 @@ class Experiment:
         """The rows of all cells, in their order; in this process where no executor is given.
 
         With a run, cells that it holds already, measured by the same kernels, are read, not measured, and the merged
-        table is written as its file, even if the user interrupts. progress(done, all) is called at the start and after
-        each cell.
+        table is written as its file, even if the user interrupts or something fails. progress(done, all) is called at
+        the start and after each cell.
 
         Raises:
-            UserError: a file cannot be written.
+            UserError: a file cannot be written, or workers died; the run keeps what was measured.
         """
+        try:
+            return self._completed(cells, run, None if self.timed else executor, progress or (lambda done, total: None))
+        except UserError as error:
+            if run is None:
+                raise
+            kept = f"what was measured is in {run.folder}, and the same command goes on with it"
+            raise UserError(f"{error}; {kept}") from None
+
+    def _completed(
+        self, cells: Sequence[Any], run: Run | None, executor: Executor | None, progress: Progress
+    ) -> pd.DataFrame:
         tables = {} if run is None else _finished(self.name, cells, run)
         if tables:
             log.info("%s: %d of %d cells were done", self.name, len(tables), len(cells))
-        report = progress or (lambda done, total: None)
-        report(len(tables), len(cells))
+        progress(len(tables), len(cells))
         missing = [cell for cell in dict.fromkeys(cells) if cell not in tables]
+        deadly = []
         try:
-            for cell, table in self._measured(missing, None if self.timed else executor):
+            for cell, table in self._measured(missing, executor):
+                if table is None:
+                    deadly.append(cell)
+                    continue
                 if run is not None:
                     self.store(cell, table, run)
                 tables[cell] = table
-                report(len(tables), len(cells))
+                progress(len(tables), len(cells))
+        except BrokenExecutor as error:
+            raise UserError(f"workers die whatever they measure: {error}") from None
         finally:
             merged = merge([tables[cell] for cell in cells if cell in tables])
             if run is not None:
                 run.write_table(self.name, merged)
+        if deadly:
+            more = f", and so do {len(deadly) - 1} more" if len(deadly) > 1 else ""
+            raise UserError(f"this cell kills its worker each time (too little memory?): {deadly[0]}{more}")
         return merged
 
     def store(self, cell: Any, table: pd.DataFrame, run: Run) -> None:
         """Write the rows of one measured cell into run; UserError where they cannot be written."""
         marked = table.copy(deep=False)
-        marked.attrs = _code()
+        marked.attrs = code()
         write_whole(_path(self.name, cell, run), lambda path: marked.to_parquet(path, index=False))
 
-    def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame]]:
-        """Each cell with its rows, as they are done."""
-        if executor is None:
-            for cell in cells:
-                with interrupts.heeded():
-                    table = self.measure(cell)
-                yield cell, table
+    def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame | None]]:
+        """Each cell with its rows, as they are done; None for one that no worker survives."""
+        if executor is not None:
+            yield from spread(executor, partial(_in_one_thread, self.measure), cells)
             return
-        futures = {executor.submit(self.measure, cell): cell for cell in cells}
-        try:
-            for future in as_completed(futures):
-                interrupts.check()
-                yield futures[future], future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+        for cell in cells:
+            with interrupts.heeded():
+                table = self.measure(cell) if self.timed else _in_one_thread(self.measure, cell)
+            yield cell, table
+
+
+def _in_one_thread(measure: Callable[[Any], pd.DataFrame], cell: Any) -> pd.DataFrame:
+    with one_thread():
+        return measure(cell)
 
 
 def _path(experiment: str, cell: Any, run: Run) -> Path:
@@ -107,7 +126,7 @@ def _path(experiment: str, cell: Any, run: Run) -> Path:
 
 
 @cache
-def _code() -> dict[str, str]:
+def code() -> dict[str, str]:
     """What of the code the rows of a cell depend on: a cell that tells otherwise is measured again."""
     return {"gradfade": version(), "kernels": jit.CACHE_DIR.name}
 
@@ -123,7 +142,7 @@ def _finished(experiment: str, cells: Sequence[Any], run: Run) -> dict[Any, pd.D
     """The rows of the cells that run holds, measured by the code as it is."""
     tables = {cell: _read(_path(experiment, cell, run)) for cell in cells}
     held = {cell: table for cell, table in tables.items() if table is not None}
-    valid = {cell: table for cell, table in held.items() if table.attrs == _code()}
+    valid = {cell: table for cell, table in held.items() if table.attrs == code()}
     if stale := len(held) - len(valid):
         log.warning("%s: %d cells were measured by other code: measured again", experiment, stale)
     return valid

@@ -99,7 +99,7 @@ def test_a_cell_of_other_code_is_measured_again(tmp_path, monkeypatch, caplog):
     for code, again in (({"kernels": "edited"}, [0, 1]), ({"kernels": "edited"}, [])):
         second = Bench()
         with monkeypatch.context() as patch:
-            patch.setattr("suites.experiment._code", lambda code=code: code)
+            patch.setattr("suites.experiment.code", lambda code=code: code)
             table = second.experiment.run(CELLS_OF_FIVE[:2], run)
         assert second.measured == again
         pd.testing.assert_frame_equal(table, expected, check_exact=True)
