@@ -3,17 +3,20 @@
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 from suites.errors import UserError
 from suites.experiment import code
+from suites.spread import DeadlyCellError
 
 log = logging.getLogger(__name__)
 
 SECONDS = 5  # that a scheduler and its first worker may take to answer
+PATIENCE = 30  # seconds without any worker, while new ones may be starting
 
 _one_at_a_time = Lock()  # for workers of several threads
 
@@ -36,9 +39,15 @@ def cluster(address: str) -> Iterator[Executor]:
             client = Client(address, timeout=SECONDS, set_as_default=False, name="gradfade")
         except Exception as error:  # whatever: anything may listen there, and answer anything
             raise UserError(f"no Dask scheduler at {address}: {error}") from None
+    ended = Event()
     with client:
         _check(client, address)
-        yield Cluster(client, address)
+        pool = Cluster(client, address)
+        Thread(target=pool.watch, args=(ended,), daemon=True).start()
+        try:
+            yield pool
+        finally:
+            ended.set()
 
 
 def _check(client: Any, address: str) -> None:
@@ -66,10 +75,14 @@ class Cluster(Executor):
 
     def __init__(self, client: Any, address: str) -> None:
         """client: of the scheduler at address."""
-        self._executor, self._address = client.get_executor(pure=False), address
+        self._client, self._address, self._executor = client, address, client.get_executor(pure=False)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """The future of function(*arguments, **named); BrokenExecutor is its exception where its workers died."""
+        """The future of function(*arguments, **named).
+
+        Its exception is DeadlyCellError where it killed so many workers that Dask gave it up, and UserError where the
+        scheduler or all workers are gone.
+        """
         ours: Future[Any] = Future()
         theirs = self._executor.submit(_there, code(), function, arguments, named)
 
@@ -77,15 +90,29 @@ class Cluster(Executor):
             if not ours.set_running_or_notify_cancel():
                 return
             if theirs.cancelled():
-                ours.set_exception(UserError(f"the Dask scheduler at {self._address} is gone"))
+                ours.set_exception(UserError(f"the Dask scheduler at {self._address} is gone, or its workers are"))
             elif (error := theirs.exception()) is None:
                 ours.set_result(theirs.result())
             else:
-                ours.set_exception(BrokenExecutor(str(error)) if type(error).__name__ == "KilledWorker" else error)
+                ours.set_exception(DeadlyCellError() if type(error).__name__ == "KilledWorker" else error)
 
         theirs.add_done_callback(hand_over)
         ours.add_done_callback(lambda _: ours.cancelled() and theirs.cancel())
         return ours
+
+    def watch(self, ended: Event) -> None:
+        """Until ended: give everything up once there have been no workers for long, for which Dask would wait."""
+        seen = monotonic()
+        while not ended.wait(1):
+            try:
+                workers = self._client.nthreads()
+            except Exception:  # of the scheduler: its end is told by the futures
+                return
+            if workers:
+                seen = monotonic()
+            elif monotonic() - seen > PATIENCE:
+                self._executor.shutdown(wait=False)
+                return
 
 
 def _there(ours: Any, function: Callable[..., Any], arguments: Any, named: Any) -> Any:

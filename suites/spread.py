@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = (256, 16, 1)
 
 
+class DeadlyCellError(Exception):
+    """What an executor that tries other workers itself tells of a cell that killed all of them."""
+
+
 def spread(
     executor: Executor, measure: Callable[[Any], Any], cells: Iterable[Any], windows: tuple[int, ...] = IN_FLIGHT
 ) -> Iterator[tuple[Any, Any]]:
@@ -49,6 +53,8 @@ def spread(
                 except BrokenExecutor:
                     lost.append(cell)
                     done = wait(flight).done
+                except DeadlyCellError:
+                    yield cell, None
                 else:
                     yield cell, result
             if lost and fewer:
