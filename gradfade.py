@@ -17,6 +17,7 @@ from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
 from reports.critical import critical, phase, spectrum
 from reports.lyapunov import lyapunov
+from reports.examining import doctor
 from reports.measuring import attenuate, measured, train
 from reports.options import Format, KeptOut, Names, Out, Profile, Seed
 from reports.tables import SHOWN, emit
@@ -176,18 +177,7 @@ def compare(
         raise typer.Exit(NOTHING_MEASURED)
 
 
-@app.command()
-def doctor(
-    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="Delete the compiled kernels on disk.")] = False,
-    format: Format = "table",
-) -> None:
-    """The environment, the kernel cache and the limits of this machine."""
-    from suites import doctor as examination
-
-    if clear_cache:
-        typer.echo(f"{examination.clear_cache() / 2**20:.1f} MiB of compiled kernels deleted")
-        return
-    emit(examination.examine(), format)
+app.command()(doctor)
 
 
 @app.command("list")

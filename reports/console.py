@@ -1,32 +1,70 @@
-"""What a person at a terminal sees beside the results: notes and progress, on standard error."""
+"""What a person sees beside the results: notes and progress, on standard error."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 # The very stream: benchmarks run with standard error redirected, and progress must still be seen.
 notes = Console(file=sys.stderr, markup=False, highlight=False, soft_wrap=True)
 
+EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+
+Report = Callable[[int, int], None]
+
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str) -> Iterator[Report]:
     """A bar with the time left, as report(done, total); nothing until there is something to do.
 
-    It is redrawn only when told, so as not to disturb a measurement.
+    It is redrawn only when told, so as not to disturb a measurement. Where standard error is no terminal, such as in a
+    log, a line is printed now and then instead.
     """
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    left = (TextColumn("left"), TimeRemainingColumn())
     with ExitStack() as stack:
-        progress = Progress(*columns, *left, console=notes, auto_refresh=False)
-        task = progress.add_task(title, total=None)
+        yield _bar(title, stack) if notes.is_terminal else _lines(title)
 
-        def report(done: int, total: int) -> None:
-            if not progress.live.is_started and total:
-                stack.enter_context(progress)
-            progress.update(task, completed=done, total=total)
-            progress.refresh()
 
-        yield report
+def _bar(title: str, stack: ExitStack) -> Report:
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, TextColumn("left {task.fields[left]}"), console=notes, auto_refresh=False)
+    task, pace = progress.add_task(title, total=None, left=""), Pace()
+
+    def report(done: int, total: int) -> None:
+        if not progress.live.is_started and total:
+            stack.enter_context(progress)
+        progress.update(task, completed=done, total=total, left=pace.left(done, total))
+        progress.refresh()
+
+    return report
+
+
+def _lines(title: str) -> Report:
+    pace, printed = Pace(), monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal printed
+        left = pace.left(done, total)
+        if monotonic() - printed >= EVERY and done < total:
+            printed = monotonic()
+            notes.print(f"gradfade: {title}: {done} of {total} done, {left} left")
+
+    return report
+
+
+class Pace:
+    """How fast things get done since the first report: what was done before, by a run that is resumed, took no time."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def left(self, done: int, total: int) -> str:
+        """The time left as h:mm:ss; -:--:-- while nothing tells."""
+        now = monotonic()
+        start, before = self._first = self._first or (now, done)
+        if done == before:
+            return "-:--:--"
+        return str(timedelta(seconds=round((now - start) * (total - done) / (done - before))))

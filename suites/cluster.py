@@ -64,10 +64,8 @@ def _check(client: Any, address: str) -> None:
 
 def _same(worker: str, theirs: Any, ours: Any) -> None:
     if theirs != ours:
-        raise UserError(
-            f"the Dask worker {worker} would measure other rows: its gradfade, Numba or CPU is another one ({theirs} there, "
-            f"{ours} here)"
-        )
+        differ = f"its gradfade, Numba or CPU is another one, {theirs} and not {ours}"
+        raise UserError(f"the Dask worker {worker} would measure other rows: {differ}")
 
 
 class Cluster(Executor):

@@ -27,7 +27,9 @@ def executor(count: int | None = None, dask: str | None = None) -> Iterator[Exec
         from suites.cluster import cluster  # an extra
 
         if count != 1:
-            raise UserError(f"--workers are processes here and --dask those of a cluster: give one, not {count} and {dask}")
+            raise UserError(
+                f"--workers are processes here and --dask those of a cluster: give one, not {count} and {dask}"
+            )
         with cluster(dask) as pool:
             yield pool
     elif count is not None and whole("workers", count, 1) == 1:
