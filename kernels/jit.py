@@ -5,13 +5,14 @@ kernel source, the compiler's versions and the target CPU, because Numba itself 
 edit in an imported file nor a changed flag.
 """
 
+import fcntl
 import hashlib
 import os
 import platform
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -120,6 +121,8 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
         if function.__name__ in _KERNELS:
             raise ValueError(f"two kernels are named {function.__name__!r}")
         dispatcher = numba.njit(cache=ours, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
+        if ours:
+            dispatcher._cache.save_overload = _alone(dispatcher._cache.save_overload)
         if sealed:
             dispatcher._can_compile = False
             dispatcher._compile_for_args = partial(_again, dispatcher)
@@ -127,6 +130,23 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
         return dispatcher
 
     return decorate
+
+
+def _alone(save: Callable[..., None]) -> Callable[..., None]:
+    """What puts a signature into the cache, done by one process at a time.
+
+    Numba reads a kernel's index, numbers the new file after those that it found there, and writes both. Two processes
+    at once would give one file to two signatures, and whoever loads one of them would run the other's machine code.
+    """
+
+    @wraps(save)
+    def locked(*compiled: Any) -> None:
+        CACHE_DIR.mkdir(parents=True, exist_ok=True)
+        with (CACHE_DIR / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            save(*compiled)
+
+    return locked
 
 
 def _is_ours(captured: Any) -> bool:

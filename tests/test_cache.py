@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 # tables comes by itself; a test below finds what is missing. Two threads, for what is shared among them.
 EVERY_KERNEL = """
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS, jit, probe
@@ -240,3 +242,39 @@ def test_two_kernels_of_one_name_are_refused():
     kernel(name="test_two_kernels_of_one_name")(body)
     with pytest.raises(ValueError, match="test_two_kernels_of_one_name"):
         kernel(name="test_two_kernels_of_one_name")(body)
+
+
+# Numba's index of a kernel is read, and only written when another process has read it too.
+ONE_SIGNATURE_OF_TWO = """
+import json
+import sys
+import time
+import numpy as np
+from numba.core.caching import IndexDataCacheFile
+from kernels import jit, layer
+load = IndexDataCacheFile._load_index
+def slowly(index):
+    found = load(index)
+    time.sleep(float(sys.argv[2]))
+    return found
+IndexDataCacheFile._load_index = slowly
+x = np.ones(4, sys.argv[1])
+y = np.empty_like(x)
+layer._scale(y, x, x.dtype.type(3))
+hits, misses = jit.compile_counts()
+print(json.dumps(dict(y=y.tolist(), hits=hits, misses=misses)))
+"""
+
+
+def test_signatures_cached_at_the_same_time_keep_apart(tmp_path):
+    """Else the one machine code is found under the other's name, or nowhere."""
+    expected = {"y": [3, 3, 3, 3]}
+    with ThreadPoolExecutor() as threads:
+        both = [
+            threads.submit(run, ONE_SIGNATURE_OF_TWO, tmp_path, arguments=(dtype, "1"))
+            for dtype in ("float32", "float64")
+        ]
+        assert [process.result() for process in both] == [expected | {"hits": 0, "misses": 1}] * 2
+    for dtype in ("float32", "float64"):
+        found = run(ONE_SIGNATURE_OF_TWO, tmp_path, arguments=(dtype, "0"))
+        assert found == expected | {"hits": 1, "misses": 0}
