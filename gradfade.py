@@ -16,8 +16,8 @@ import typer
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
 from reports.critical import critical, phase, spectrum
-from reports.lyapunov import lyapunov
 from reports.examining import doctor
+from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, train
 from reports.options import Format, KeptOut, Names, Out, Profile, Seed
 from reports.tables import SHOWN, emit

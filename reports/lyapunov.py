@@ -79,7 +79,11 @@ def lyapunov(
     The largest one is the rate at which a gradient grows on its way back through time, and stands beside the rate
     measured and the one predicted. Prints a row per configuration; --rows prints every exponent.
     """
-    grid = {"architectures": architectures, "activations": activations, "initializers": initializers}
+    grid: dict[str, Any] = {
+        "architectures": architectures,
+        "activations": activations,
+        "initializers": initializers,
+    }
     grid |= {"lengths": lengths, "widths": widths, "inputs": inputs, "seeds": seeds, "seed": seed}
     table = measured("lyapunov", out, grid, workers)
     emit(table if rows else spectra(table), format)
