@@ -1,6 +1,7 @@
 """The command of Lyapunov exponents, and what their rows come to."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
