@@ -12,7 +12,7 @@ from reports.options import (
     Architectures,
     Batch,
     Dask,
-    DType,
+    Depths,
     DTypes,
     Format,
     Initializers,
@@ -22,7 +22,6 @@ from reports.options import (
     Rows,
     Seed,
     Seeds,
-    Width,
     Widths,
     Workers,
 )
@@ -72,13 +71,13 @@ def attenuate_depth(
     architectures: Architectures = ["plain"],  # noqa: B006
     activations: Activations = ["tanh"],  # noqa: B006
     initializers: Initializers = ["xavier_normal"],  # noqa: B006
-    depth: Annotated[int, typer.Option(help="Layers.")] = 50,
-    width: Width = 256,
+    depths: Depths = [50],  # noqa: B006
+    widths: Widths = [256],  # noqa: B006
+    dtypes: DTypes = ["float32"],  # noqa: B006
     batch: Batch = 32,
     tokens: Annotated[int, typer.Option(help="Length of the sequences that Transformers take.")] = 16,
     seeds: Seeds = 8,
     seed: Seed = 0,
-    dtype: DType = "float32",
     workers: Workers = 1,
     dask: Dask = None,
     out: KeptOut = None,

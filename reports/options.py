@@ -35,6 +35,7 @@ Architectures = Annotated[Names, typer.Option("--architecture", help="Name; may 
 Initializers = Annotated[Names, typer.Option("--init", help="Name of an initialiser; may be repeated.")]
 Width = Annotated[int, typer.Option(help="Units per layer.")]
 Widths = Annotated[list[int], typer.Option("--width", help="Units per layer; may be repeated.")]
+Depths = Annotated[list[int], typer.Option("--depth", help="Layers or blocks; may be repeated.")]
 Lengths = Annotated[list[int], typer.Option("--length", help="Time steps; may be repeated.")]
 DTypes = Annotated[Names, typer.Option("--dtype", help="float32 or float64; may be repeated.")]
 Inputs = Annotated[int, typer.Option(help="Features of a cell's input.")]

@@ -11,6 +11,8 @@ import numpy as np
 from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
 from kernels.initializers import INITIALIZERS
+from kernels.summaries import log10_norm as log10_norm
+from kernels.summaries import variance as variance
 from suites.errors import UserError, known, whole
 from suites.own_activations import lookup_activation, lookup_activations
 from suites.theory import PREDICTIONS
@@ -30,19 +32,6 @@ def streams(seed: int) -> list[np.random.Generator]:
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)]
 
 
-def log10_norm(x: Array) -> float:
-    """log10 of the Frobenius norm, whatever its size: no square is taken that could under- or overflow.
-
-    -inf where every element is 0, inf where one is infinite, NaN where one is NaN.
-    """
-    largest = float(np.abs(x).max(initial=0.0))
-    if largest == 0.0 or not math.isfinite(largest):
-        return -math.inf if largest == 0.0 else largest
-    scaled = x.astype(np.float64) / largest
-    # Not np.vdot: it would start NumPy's own BLAS threads for every layer.
-    return math.log10(largest) + 0.5 * math.log10(np.square(scaled, out=scaled).sum())
-
-
 def comfort(dtype: np.dtype[Any]) -> float:
     """log10 of the norm up to which, and down to one over which, a gradient of that dtype is left as it is."""
     return (np.finfo(dtype).maxexp - MARGIN) * LOG10_2
@@ -58,12 +47,6 @@ def rescaling(norm: float, dtype: np.dtype[Any], ahead: float = 0.0) -> int:
     if abs(norm + ahead) < far or not math.isfinite(norm):
         return 0
     return round((math.copysign(0.9 * far, -norm - ahead) - norm) / LOG10_2)
-
-
-def variance(x: Array) -> float:
-    """The variance of all elements, summed in float64; NaN where one is infinite."""
-    with np.errstate(invalid="ignore"):
-        return float(np.var(x, dtype=np.float64))
 
 
 def gradient_rows(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,21 @@ from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, activations, parameters, saved_memory
+from kernels.summaries import flatness, variance
 from suites import attenuation
-from suites.attenuation import LOG10_2, Array, log10_norm, rescaling
-from suites.naming import named
+from suites.attenuation import Array
+from suites.blocks import Blocks
+from suites.descent import descend, descend_plainly
+from suites.draws import remembered
 from suites.own_activations import lookup_activation
+from suites.ranks import effective_rank
 from suites.schema import stack
+from suites.stored import stored_rows
 
 # A unit counts as saturated where its slope is below this share of the activation's steepest.
 SATURATED = 0.1
+# The derivative from the output of y near 1 is off by an eps of 1: where no slope is smaller, that is 1e-3 of it.
+FLAT = {"float32": 2.0**-13, "float64": 2.0**-42}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,115 +57,109 @@ def cells(
     architectures: Sequence[str] = ("plain",),
     activations: Sequence[str] = ("tanh",),
     initializers: Sequence[str] = ("xavier_normal",),
-    depth: int = 50,
-    width: int = 256,
+    depths: Sequence[int] = (50,),
+    widths: Sequence[int] = (256,),
+    dtypes: Sequence[str] = ("float32",),
     batch: int = 32,
     tokens: int = 16,
     seeds: int = 8,
     seed: int = 0,
-    dtype: str = "float32",
 ) -> list[DepthCell]:
-    """A cell for each architecture, activation and initialiser that make sense together.
+    """A cell for each combination of names and sizes that makes sense.
 
     UserError where a name or a number is wrong, or nothing makes sense.
     """
     names = attenuation.checked_names("depth", architectures, activations, initializers)
-    numbers = {"depth": depth, "width": width, "batch": batch, "seeds": seeds, "seed": seed}
-    attenuation.checked_numbers(dtype, tokens=tokens, **numbers)
+    sizes = attenuation.checked_sizes(
+        dtypes, depth=depths, width=widths, batch=[batch], tokens=[tokens], seeds=[seeds], seed=[seed]
+    )
 
     def build(architecture: str, activation: Activation, initializer: Initializer) -> None:
         row = ARCHITECTURES[architecture]
         if batch < row.least_batch:
             raise ValueError(f"{row.name} needs a batch of {row.least_batch} or more, got {batch}")
-        row.build(activation, initializer, width, depth)
+        for size in sizes:
+            row.build(activation, initializer, size["width"], size["depth"])
 
+    combinations = attenuation.sensible(names, build)
     return [
         DepthCell(
             architecture=architecture,
             activation=activation,
             initializer=initializer,
-            tokens=tokens if "time" in ARCHITECTURES[architecture].kinds else None,
-            dtype=dtype,
-            **numbers,
+            **{**size, "tokens": tokens if "time" in ARCHITECTURES[architecture].kinds else None},
         )
-        for architecture, activation, initializer in attenuation.sensible(names, build)
+        for architecture, activation, initializer in combinations
+        for size in sizes
     ]
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def measure(cell: DepthCell) -> pd.DataFrame:
     """Rows of every seed, and of the prediction.
 
     Inputs are Gaussian, scaled so that the first pre-activations have mean square 1; for Transformers, whose blocks
     begin otherwise, N(0, 1). The gradient injected at the last position is iid N(0, 1). Both, and the weights, have
-    streams of their own. saved_bytes is what forward keeps for backward in a layer besides what those below it keep.
+    streams of their own; standard normals of the weights are shared with other cells that this process measures, which
+    changes no bit. from_output_gradient is that of frameworks, whose derivative comes from the output, where the
+    activation has such a one; where no slope is below FLAT the two differ by roundings, and it is the dtype's.
+    saved_bytes is what forward keeps for backward in a layer besides what those below it keep.
     """
     size = {"depth": cell.depth} if cell.tokens is None else {"depth": cell.depth, "length": cell.tokens}
     configuration = {"experiment": "depth", **attenuation.configuration(cell), **size}
-    seeds = range(cell.seed, cell.seed + cell.seeds)
-    measured = [piece for seed in seeds for piece in _seed(cell, seed)]
+    activation, rule = lookup_activation(cell.activation), remembered(INITIALIZERS[cell.initializer])
+    build = partial(ARCHITECTURES[cell.architecture].build, initializer=rule, width=cell.width, depth=cell.depth)
+    other = build(activation.from_output) if activation.df_from_output else None
+    network, measured = build(activation), []
+    room: list[Blocks] = []
+    for seed in range(cell.seed, cell.seed + cell.seeds):
+        measured += _seed(cell, seed, network, other, room)
     return stack(configuration, [*measured, *attenuation.predicted_rows(cell)])
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
-def _seed(cell: DepthCell, seed: int) -> list[dict[str, Any]]:
+def _seed(cell: DepthCell, seed: int, network: Layer, other: Layer | None, room: list[Blocks]) -> list[dict[str, Any]]:
+    """The rows of one seed; room has the blocks of the seed before, if any."""
     dtype, leading = DTYPES[cell.dtype], () if cell.tokens is None else (cell.tokens,)
     shape = (*leading, cell.batch, cell.width)
     weights, inputs, injected = attenuation.streams(seed)
-    activation = lookup_activation(cell.activation)
-    build = ARCHITECTURES[cell.architecture].build
-    network = build(activation, INITIALIZERS[cell.initializer], cell.width, cell.depth)
-    state = network.init(weights, shape, dtype)
-
+    if room:
+        room[0].redraw(weights)
+    else:
+        room.append(Blocks(network, weights, shape, dtype))
+    (blocks,) = room
     x = inputs.standard_normal(shape)
-    x = (x if cell.tokens else _scaled(x, state)).astype(dtype)
+    x = (x if cell.tokens else _scaled(x, blocks.states[0])).astype(dtype)
     dy = injected.standard_normal(shape).astype(dtype)
-    network.forward(state, x)
-    plain, norms, weight_norms = _backward(network, state, dy)
 
-    blocks = state.children
-    variances = [attenuation.variance(h) for h in (x, *(block.saved["y"] for block in blocks))]
-    slopes = [_slopes(activation, *pair) for pair in zip(network.layers, blocks, strict=True)]
-    saturated = [float(np.mean(np.abs(slope) < SATURATED * _steepest(activation))) for slope in slopes]
-    dead = [float(np.mean(~slope.any(axis=0))) for slope in slopes]
+    activation = lookup_activation(cell.activation)
+    variances, ranks, shapes = [variance(x)], [effective_rank(x)], []
+    for layer, state in blocks.forward(x):
+        y = state.saved["y"]
+        variances.append(variance(y))
+        ranks.append(effective_rank(y))
+        shapes.append(flatness(_slopes(activation, layer, state), SATURATED * _steepest(activation)))
+    saturated, dead, smallest = zip(*shapes, strict=True)
+
+    descent = descend(network, blocks, dy)
+    stored = [descent.stored]
+    if other is not None:
+        differs = min(smallest) < FLAT[cell.dtype]
+        stored.append(descend_plainly(other, blocks, dy) if differs else descent.stored)
 
     every, above = ({"seed": seed, "position": range(first, cell.depth + 1), "unit": "1"} for first in (0, 1))
     return [
-        *attenuation.gradient_rows(seed, cell.dtype, norms, plain),
+        *attenuation.gradient_rows(seed, cell.dtype, descent.norms, descent.stored.norms),
+        *stored_rows(seed, cell.dtype, stored),
         *(
             {**above, "parameter": name, "metric": "log10_weight_gradient", "value": values, "unit": "log10"}
-            for name, values in weight_norms.items()
+            for name, values in descent.weight_norms.items()
         ),
         {**every, "metric": "forward_variance", "value": variances},
+        {**every, "metric": "effective_rank", "value": ranks},
         {**above, "metric": "saturated_share", "value": saturated},
         {**above, "metric": "dead_share", "value": dead},
-        {**above, "metric": "saved_bytes", "value": _bytes(blocks), "unit": "B"},
+        {**above, "metric": "saved_bytes", "value": _bytes(blocks.states), "unit": "B"},
     ]
-
-
-def _backward(network: Layer, state: State, dy: Array) -> tuple[list[float], list[float], dict[str, list[float]]]:
-    """log10 of gradient norms: at every position in a plain pass, the same beyond the dtype's range, of parameters.
-
-    The second pass starts where the plain one leaves the comfortable range, and carries on with the gradient
-    times a power of two, as often as it takes. The power is exact: elsewhere both passes are equal.
-    """
-    network.backward(state, dy)
-    plain = [*(log10_norm(child.saved["dx"]) for child in state.children), log10_norm(dy)]
-    norms = plain.copy()
-    weight_norms = {name: [math.nan] * len(state.children) for name in named(state.children[0])}
-    power = 0  # of two, that the gradient at hand was multiplied by
-    for i, (layer, child) in reversed([*enumerate(zip(network.layers, state.children, strict=True))]):
-        dx = child.saved["dx"]
-        if power:
-            layer.backward(child, dy)
-        for name, (_, gradient) in named(child).items():
-            weight_norms[name][i] = log10_norm(gradient) - power * LOG10_2
-        norm = log10_norm(dx) if power else plain[i]
-        norms[i] = norm - power * LOG10_2
-        if added := rescaling(norm, dx.dtype):
-            np.ldexp(dx, added, out=dx)
-            power += added
-        dy = dx
-    return plain, norms, weight_norms
 
 
 def _bytes(blocks: list[State]) -> list[int]:
@@ -173,14 +174,14 @@ def _bytes(blocks: list[State]) -> list[int]:
 
 
 def _scaled(x: Array, state: State) -> Array:
-    """x (batch, width) times the factor that makes the first pre-activations' mean square 1."""
-    (_, W, _), (_, b, _), *_ = parameters(state.children[0])
+    """x (batch, width) times the factor that makes the pre-activations of the first block mean square 1."""
+    (_, W, _), (_, b, _), *_ = parameters(state)
     z = np.empty((len(x), W.shape[1]))
     matmul(z, x, W.astype(np.float64))
     return x * math.sqrt((1.0 - np.mean(np.square(b, dtype=np.float64))) / np.mean(z * z))
 
 
-def _slopes(activation: Any, layer: Layer, block: State) -> Array:
+def _slopes(activation: Activation, layer: Layer, block: State) -> Array:
     """f'(z) of a block's pre-activations, (samples, units); those of its linear layers are not counted."""
     slopes = []
     for state in (state for row, state in activations(layer, block) if row is activation):
@@ -188,10 +189,10 @@ def _slopes(activation: Any, layer: Layer, block: State) -> Array:
         slope = np.ones_like(z)
         activation.backward(slope, slope, z, y)
         slopes.append(slope.reshape(-1, slope.shape[-1]))
-    return np.concatenate(slopes, axis=1)
+    return slopes[0] if len(slopes) == 1 else np.concatenate(slopes, axis=1)
 
 
 @cache
-def _steepest(activation: Any) -> float:
+def _steepest(activation: Activation) -> float:
     """The largest |f'|, to within what a grid of step 0.01 sees."""
     return float(np.abs(activation.reference_derivative(np.linspace(-10.0, 10.0, 2001), activation.a)).max())

@@ -18,11 +18,11 @@ class Stored:
     """
 
     def __init__(self, layer: Layer, last: int) -> None:
-        self.layer = layer
+        self.layer, self.last = layer, last
         self.norms, self.largest = np.full(last + 1, -math.inf), np.zeros(last + 1)
         self.gradient: dict[str, Array] = {}
 
-    def note(self, here: slice, gradients: Array, norms: Array | None = None) -> None:
+    def note(self, here: slice, gradients: Array, norms: Any = None) -> None:
         """Keep gradients (positions, ...) of the positions here; norms, if log10 of them is known."""
         self.norms[here] = [log10_norm(g) for g in gradients] if norms is None else norms
         self.largest[here] = np.abs(gradients).max(axis=tuple(range(1, gradients.ndim)))

@@ -14,7 +14,7 @@ from suites.attenuation import streams
 from suites.errors import UserError
 from suites.theory import spread
 
-SMALL = {"depth": 6, "width": 12, "batch": 5, "seeds": 2}
+SMALL = {"depths": [6], "widths": [12], "batch": 5, "seeds": 2}
 
 
 def values(table, metric, seed=None, parameter=None):
@@ -44,7 +44,7 @@ def naive(activation, weights, x, dy):
 @pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
 @pytest.mark.parametrize(("dtype", "accuracy"), [("float32", 1e-5), ("float64", 1e-12)])
 def test_against_a_naive_network(activation, dtype, accuracy):
-    (cell,) = depth.cells(activations=[activation], initializers=["he_normal"], dtype=dtype, seed=7, **SMALL)
+    (cell,) = depth.cells(activations=[activation], initializers=["he_normal"], dtypes=[dtype], seed=7, **SMALL)
     table = depth.measure(cell)
     rng, inputs, injected = streams(7)
     sigma = math.sqrt(2 / cell.width)
@@ -70,6 +70,7 @@ def test_rows_are_complete():
     counts = table.groupby(["metric", "seed"], dropna=False).size().to_dict()
     positions = {"log10_gradient": 7, "log10_gradient_norm": 7, "float32_gradient": 7, "forward_variance": 7}
     positions |= {"log10_weight_gradient": 12, "saturated_share": 6, "dead_share": 6, "saved_bytes": 6}
+    positions |= {"effective_rank": 7, "first_subnormal_position": 1, "first_zero_position": 1}
     expected = {(metric, seed): count for metric, count in positions.items() for seed in (4, 5)}
     seedless = {metric: count for (metric, seed), count in counts.items() if pd.isna(seed)}
     assert {key: count for key, count in counts.items() if not pd.isna(key[1])} == expected
@@ -77,11 +78,11 @@ def test_rows_are_complete():
 
 
 def test_shares():
-    (cell,) = depth.cells(activations=["relu"], initializers=["he_normal"], depth=2, width=64, batch=64, seeds=1)
+    (cell,) = depth.cells(activations=["relu"], initializers=["he_normal"], depths=[2], widths=[64], batch=64, seeds=1)
     table = depth.measure(cell)
     assert values(table, "saturated_share")[0] == pytest.approx(0.5, abs=0.05)  # half of a Gaussian is negative
     assert values(table, "dead_share")[0] == 0
-    (cell,) = depth.cells(activations=["relu"], initializers=["constant"], depth=2, width=64, batch=1, seeds=1)
+    (cell,) = depth.cells(activations=["relu"], initializers=["constant"], depths=[2], widths=[64], batch=1, seeds=1)
     # All units alike: the first pre-activation is x's mean times a positive number, so all are dead or none.
     assert set(values(depth.measure(cell), "dead_share")) <= {0.0, 1.0}
 
@@ -106,8 +107,8 @@ def test_the_prediction_does_not_see_the_measured_run():
 
 def test_beyond_float32():
     """300 sigmoid layers lose 190 decades: exactly 0 in float32, a finite number in the log-scaled pass."""
-    grid = {"activations": ["sigmoid"], "depth": 300, "width": 32, "batch": 4, "seeds": 1}
-    table, double = (depth.measure(depth.cells(**grid, dtype=dtype)[0]) for dtype in ("float32", "float64"))
+    grid = {"activations": ["sigmoid"], "depths": [300], "widths": [32], "batch": 4, "seeds": 1}
+    table, double = (depth.measure(depth.cells(**grid, dtypes=[dtype])[0]) for dtype in ("float32", "float64"))
     assert values(table, "float32_gradient")[0] == -math.inf
     assert values(table, "log10_gradient")[0] < -150
     assert values(table, "log10_gradient") == pytest.approx(values(double, "log10_gradient"), abs=1e-3)
@@ -119,7 +120,7 @@ def test_beyond_float32():
 def test_both_passes_are_equal_in_range(monkeypatch):
     """Rescaled at every layer, by exact powers of two, the gradient is the plain one to the last bit."""
     monkeypatch.setattr(attenuation, "MARGIN", 127)
-    (cell,) = depth.cells(activations=["sigmoid"], depth=20, width=12, batch=5, seeds=1)
+    (cell,) = depth.cells(activations=["sigmoid"], depths=[20], widths=[12], batch=5, seeds=1)
     table = depth.measure(cell)
     assert values(table, "log10_gradient")[0] < -5
     assert values(table, "log10_gradient") == pytest.approx(values(table, "float32_gradient"), abs=1e-12)
@@ -144,7 +145,7 @@ def test_theory_holds(activation, initializer):
     The log of a mean is not the mean of the log: for one sample they differ by beta/4 nats of norm (Hanin 2018), for a
     batch by less, and the variance q fluctuates by as much.
     """
-    size = {"depth": 20, "width": 128, "batch": 16, "seeds": 12}
+    size = {"depths": [20], "widths": [128], "batch": 16, "seeds": 12}
     (cell,) = depth.cells(activations=[activation], initializers=[initializer], seed=100, **size)
     table = depth.measure(cell)
     first = table[table.position == 0]
@@ -157,7 +158,7 @@ def test_theory_holds(activation, initializer):
 
 def test_the_band_of_one_sample():
     """ReLU, He, 30 layers of 128, batch 1: ln|Ju|^2 has variance 5 * 30 / 128 and mean minus half of that."""
-    size = {"depth": 30, "width": 128, "batch": 1, "seeds": 200}
+    size = {"depths": [30], "widths": [128], "batch": 1, "seeds": 200}
     (cell,) = depth.cells(activations=["relu"], initializers=["he_normal"], **size)
     table = depth.measure(cell)
     first = table[table.position == 0].set_index("metric").value
@@ -169,7 +170,7 @@ def test_the_band_of_one_sample():
 
 def test_theory_holds_for_one_sample():
     """ReLU, He, 50 layers of 64: the prediction of the mean square itself would be 7 standard errors too high."""
-    (cell,) = depth.cells(activations=["relu"], initializers=["he_normal"], depth=50, width=64, batch=1, seeds=64)
+    (cell,) = depth.cells(activations=["relu"], initializers=["he_normal"], depths=[50], widths=[64], batch=1, seeds=64)
     (row,) = summary.attenuation(depth.measure(cell), "depth").to_dict("records")
     assert abs(row["z"]) < 4
     error = (row["total_decades_high"] - row["total_decades"]) / stdtrit(63, 0.975)
@@ -179,12 +180,12 @@ def test_theory_holds_for_one_sample():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"depth": -1}, "depth must be a whole number of 1 or more, got -1"),
-        ({"width": 0}, "width must be a whole number of 1 or more, got 0"),
+        ({"depths": [-1]}, "depth must be a whole number of 1 or more, got -1"),
+        ({"widths": [0]}, "width must be a whole number of 1 or more, got 0"),
         ({"batch": 0}, "batch must be"),
         ({"seeds": 0}, "seeds must be"),
         ({"seed": -1}, "seed must be a whole number of 0 or more, got -1"),
-        ({"dtype": "float16"}, "dtype must be float32 or float64, got 'float16'"),
+        ({"dtypes": ["float16"]}, "dtype must be float32 or float64, got 'float16'"),
         ({"activations": ["tahn"]}, "unknown activation 'tahn'; nearest: tanh"),
         ({"initializers": ["he"]}, "unknown initializer 'he'"),
         ({"architectures": ["rnn"]}, "unknown architecture across depth 'rnn'"),

@@ -10,7 +10,7 @@ from suites import attenuation, depth, summary
 from suites.attenuation import streams
 
 BLOCKS = [name for name, row in ARCHITECTURES.items() if "depth" in row.kinds and name != "plain"]
-SMALL = {"depth": 6, "width": 12, "batch": 5, "seeds": 2}
+SMALL = {"depths": [6], "widths": [12], "batch": 5, "seeds": 2}
 
 
 def values(table, metric, seed=None, parameter=None):
@@ -39,7 +39,7 @@ def naive_residual(weights, x, dy, scale):
 
 @pytest.mark.parametrize(("architecture", "scale"), [("residual", 1.0), ("residual_scaled", 6**-0.5)])
 def test_against_a_naive_residual_network(architecture, scale):
-    (cell,) = depth.cells(architectures=[architecture], dtype="float64", seed=7, **SMALL)
+    (cell,) = depth.cells(architectures=[architecture], dtypes=["float64"], seed=7, **SMALL)
     table = depth.measure(cell)
     rng, inputs, injected = streams(7)
     draws = rng.standard_normal((6, 2, 12, 12), dtype=np.float32).astype(np.float64) * math.sqrt(1 / 12)
@@ -66,8 +66,8 @@ def test_known_answers_over_20_blocks(architecture, activation, decades):
         architectures=[architecture],
         activations=[activation],
         initializers=["he_normal"],
-        depth=20,
-        width=256,
+        depths=[20],
+        widths=[256],
         batch=128,
         seeds=4,
     )
@@ -99,7 +99,7 @@ def test_every_architecture_has_rows_at_every_block(architecture):
 @pytest.mark.parametrize("architecture", ["plain", *BLOCKS])
 def test_both_passes_are_equal_whatever_the_block(monkeypatch, architecture):
     """Rescaled at every block, by exact powers of two, the gradient is the plain one."""
-    grid = {"architectures": [architecture], "initializers": ["too_small"], "tokens": 3, "dtype": "float64"}
+    grid = {"architectures": [architecture], "initializers": ["too_small"], "tokens": 3, "dtypes": ["float64"]}
     (cell,) = depth.cells(**grid | SMALL)
     whole = depth.measure(cell)
     monkeypatch.setattr(attenuation, "MARGIN", 1023)
@@ -114,7 +114,7 @@ def test_both_passes_are_equal_whatever_the_block(monkeypatch, architecture):
 @pytest.mark.parametrize("architecture", BLOCKS)
 def test_shares_are_of_the_activation_alone(architecture):
     """ReLU's are flat for half of the units, whatever linear layers stand beside it."""
-    size = {"depth": 2, "width": 64, "batch": 64, "tokens": 4, "seeds": 1}
+    size = {"depths": [2], "widths": [64], "batch": 64, "tokens": 4, "seeds": 1}
     (cell,) = depth.cells(architectures=[architecture], activations=["relu"], initializers=["he_normal"], **size)
     table = depth.measure(cell)
     assert values(table, "saturated_share")[0] == pytest.approx(0.5, abs=0.05)
@@ -123,7 +123,7 @@ def test_shares_are_of_the_activation_alone(architecture):
 
 def test_saved_bytes_are_counted_once():
     """A plain layer keeps z, y and the parameter a; the first one its input, too."""
-    (cell,) = depth.cells(dtype="float64", **SMALL)
+    (cell,) = depth.cells(dtypes=["float64"], **SMALL)
     found = values(depth.measure(cell), "saved_bytes", 0)
     layer = (2 * 5 * 12 + 12) * 8
     assert found.tolist() == [layer + 5 * 12 * 8, *[layer] * 5]

@@ -17,7 +17,7 @@ from suites.results import CELLS, Run
 from suites.schema import merge, rows
 
 CONFIGURATION = {"seed": 0}
-TINY = {"depth": 3, "width": 8, "batch": 4, "seeds": 2}
+TINY = {"depths": [3], "widths": [8], "batch": 4, "seeds": 2}
 
 
 @dataclasses.dataclass(frozen=True)

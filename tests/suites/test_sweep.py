@@ -11,7 +11,7 @@ from suites.experiment import EXPERIMENTS, Experiment
 from suites.schema import printable
 from suites.sweep import sweep
 
-TINY = {"activations": ("tanh", "relu"), "depth": 3, "width": 8, "batch": 4, "seeds": 2}
+TINY = {"activations": ("tanh", "relu"), "depths": [3], "widths": [8], "batch": 4, "seeds": 2}
 
 
 def test_rows_without_a_folder(monkeypatch, tmp_path):
@@ -48,7 +48,7 @@ def test_another_name_of_the_same_grid_resumes_it(tmp_path):
 
 def test_a_wrong_grid_writes_nothing(tmp_path):
     with pytest.raises(UserError, match="depth must be"):
-        sweep("depth", out=tmp_path / "run", **{**TINY, "depth": -1})
+        sweep("depth", out=tmp_path / "run", **{**TINY, "depths": [-1]})
     assert list(tmp_path.iterdir()) == []
 
 
