@@ -4,6 +4,7 @@ A layer's State is made once for one input shape and dtype; every array that for
 write is allocated there, so that a training step allocates nothing.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -82,7 +83,7 @@ def _checked(init: Callable[..., State]) -> Callable[..., State]:
 
 def empty(shape: tuple[int, ...], dtype: DType) -> Array:
     """An uninitialised array that starts on a cache line, which vector loads want."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + size].view(dtype).reshape(shape)

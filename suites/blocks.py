@@ -30,9 +30,10 @@ class Blocks:
         return zip(self.layers, self.states, strict=True)
 
     def redraw(self, rng: np.random.Generator) -> None:
-        """Parameters and buffers as a new network would have them."""
+        """Parameters and buffers as a new network would have them, which do not depend on how many samples there are."""
+        one = (*(1 for _ in self.shape[:-1]), self.shape[-1])
         for layer, state in self:
-            copy_weights(state, layer.init(rng, self.shape, self.dtype))
+            copy_weights(state, layer.init(rng, one, self.dtype))
 
     def forward(self, x: Array) -> Iterator[tuple[Layer, State]]:
         """Run blocks forward from the input on; each is given once it has run."""
