@@ -30,7 +30,7 @@ class Blocks:
         return zip(self.layers, self.states, strict=True)
 
     def redraw(self, rng: np.random.Generator) -> None:
-        """Parameters and buffers as a new network would have them, which do not depend on how many samples there are."""
+        """Parameters and buffers as a new network would have them; how many samples there are is nothing to them."""
         one = (*(1 for _ in self.shape[:-1]), self.shape[-1])
         for layer, state in self:
             copy_weights(state, layer.init(rng, one, self.dtype))

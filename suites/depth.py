@@ -94,6 +94,11 @@ def cells(
     ]
 
 
+def near(cell: DepthCell) -> tuple[Any, ...]:
+    """What cells that share their draws have in common."""
+    return INITIALIZERS[cell.initializer].unit.__name__, cell.width, cell.seed
+
+
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def measure(cell: DepthCell) -> pd.DataFrame:
     """Rows of every seed, and of the prediction.

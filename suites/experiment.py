@@ -36,13 +36,15 @@ class Experiment:
     """A kind of experiment.
 
     cells(**grid) is its list of cells, UserError where the grid is wrong; measure(cell) gives rows in the schema.
-    timed: its rows hold times, so its cells never run beside one another.
+    timed: its rows hold times, so its cells never run beside one another. near(cell): cells of which it is the same
+    share work in a process, and are measured one after the other.
     """
 
     name: str
     cells: Callable[..., Sequence[Any]]
     measure: Callable[[Any], pd.DataFrame]
     timed: bool = False
+    near: Callable[[Any], Any] = lambda cell: 0
 
     def run(
         self,
@@ -75,7 +77,7 @@ class Experiment:
         if tables:
             log.info("%s: %d of %d cells were done", self.name, len(tables), len(cells))
         progress(len(tables), len(cells))
-        missing = [cell for cell in dict.fromkeys(cells) if cell not in tables]
+        missing = sorted((cell for cell in dict.fromkeys(cells) if cell not in tables), key=self.near)
         deadly = []
         try:
             for cell, table in self._measured(missing, executor):
@@ -169,7 +171,7 @@ EXPERIMENTS = {
     for row in (
         Experiment("accuracy", certify.cells, certify.measure),
         Experiment("curves", curves.cells, curves.measure),
-        Experiment("depth", depth.cells, depth.measure),
+        Experiment("depth", depth.cells, depth.measure, near=depth.near),
         Experiment("phase", phase.cells, phase.measure),
         Experiment("spectrum", spectrum.cells, spectrum.measure),
         Experiment("time", sequence.cells, sequence.measure),

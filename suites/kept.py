@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 POSITIONS = ("first_subnormal_position", "first_zero_position")
+KEPT = (*POSITIONS, "from_output_total_decades")
 
 
 def kept(rows: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
@@ -23,10 +24,10 @@ def kept(rows: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
         return found["value"]
 
     everything = rows.groupby(list(configuration), dropna=False, sort=False, observed=True).size().to_frame()[[]]
-    columns = {metric: over(metric, rows).agg(_median) for metric in POSITIONS}
+    columns = [over(metric, rows).agg(_median) for metric in POSITIONS]
     totals = over("from_output_gradient", rows[rows.position == 0])
-    columns["from_output_total_decades"] = totals.agg(lambda value: value.mean(skipna=False))
-    return everything.assign(**{name: column.reindex(everything.index) for name, column in columns.items()})
+    columns.append(totals.agg(lambda value: value.mean(skipna=False)))
+    return everything.assign(**dict(zip(KEPT, columns, strict=True)))
 
 
 def _median(positions: pd.Series) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from suites.kept import KEPT, kept
 from suites.schema import COLUMNS
 from suites.theory import PREDICTIONS
 
@@ -38,7 +39,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
         total_decades=lambda value: value.mean(skipna=False),
         error=_standard_error,
     )
-    table = table.join(predicted).join(sd).reset_index()
+    table = table.join(predicted).join(sd).join(kept(rows, CONFIGURATION)).reset_index()
     expected = centre(table.predicted_log10_gradient, table.predicted_sd)
     half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.error
     factors = table[count].astype("float64")
@@ -55,7 +56,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
             "per_factor": f"decades_per_{factor}",
             "predicted_per_factor": f"predicted_decades_per_{factor}",
         }
-    )
+    ).join(table[[*KEPT]])
 
 
 def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[str]:
