@@ -26,7 +26,7 @@ def label(frame: pd.DataFrame, always: list[str]) -> pd.Series:
     """One name per row: the columns of always, and whatever else of its configuration varies over frame."""
     varying = [
         name for name in CONFIGURATION
-        if name in frame and name not in ("activation", "initializer", "parameter_a")
+        if name in frame and name not in ("activation", "initializer", "parameter_a", *always)
         and frame[name].nunique(dropna=False) > 1
     ]  # fmt: skip
     # The variances follow from the initialiser; they tell configurations apart only where it is left open.

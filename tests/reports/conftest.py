@@ -100,6 +100,26 @@ def training():
     return merge(tables)
 
 
+def exponents():
+    """Four exponents of two cells and three seeds, what their gradients do, and a prediction for the first."""
+    tables = []
+    for architecture, rate in (("rnn", -0.2), ("lstm", 0.1)):
+        shared = {
+            "experiment": "lyapunov", "architecture": architecture, "activation": "tanh",
+            "initializer": "xavier_normal", "dtype": "float64", "width": 4, "batch": 1, "length": 50, "inputs": 3,
+        }  # fmt: skip
+        for seed in range(3):
+            values = (rate + 0.01 * seed) * np.log(10) - 0.3 * np.arange(4)
+            positions = range(1, 5)
+            tables += [
+                rows(shared, seed=seed, metric="lyapunov_exponent", position=positions, value=values, unit="nat"),
+                rows(shared, seed=seed, metric="decades_per_step", value=rate + 0.02, unit="log10"),
+            ]
+        if architecture == "rnn":
+            tables.append(rows(shared, metric="predicted_decades_per_step", value=-0.19, unit="log10"))
+    return merge(tables)
+
+
 def shapes():
     """f and f' of the three, and tanh's derivative from the output in float32."""
     x = np.linspace(-20, 20, 161)
@@ -170,6 +190,7 @@ def write_run(folder: Path) -> Path:
         "time": curves("time", STEPS, "rnn"),
         "phase": phases(),
         "spectrum": spectra(),
+        "lyapunov": exponents(),
         "training": training(),
         "curves": shapes(),
     }

@@ -11,7 +11,7 @@ from suites.profiles import PLANES, PROFILES, cells
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_experiment_and_every_activation_is_in(profile):
-    """Spectra, which are of cells, are of tanh alone."""
+    """But of what is not about activations first of all."""
     grids = cells(profile, seed=3)
     assert list(grids) == list(EXPERIMENTS)
     for name, grid in grids.items():
