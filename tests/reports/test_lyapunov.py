@@ -46,7 +46,7 @@ def test_the_figure_is_of_decades_and_names_the_extremes(run):
     assert rnn.share.tolist() == [0.25, 0.5, 0.75, 1]
     assert rnn.exponent.tolist() == pytest.approx([-0.19 - 0.3 / math.log(10) * i for i in range(4)])
     text = FIGURES["lyapunov"].finding(data)
-    assert "+0.11 decades per step for lstm with tanh xavier_normal" in text
+    assert "+0.110 decades per step for lstm with tanh xavier_normal" in text
     assert "in 1 of 2 cases" in text
 
 
