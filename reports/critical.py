@@ -5,7 +5,6 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from kernels.activations import ACTIVATIONS
 from reports.console import notes
 from reports.measuring import measured
 from reports.options import (
@@ -48,7 +47,7 @@ def critical(
     """
     from suites import criticality
 
-    emit(criticality.critical(names or list(ACTIVATIONS), bias_variances), format)
+    emit(criticality.critical(names or criticality.EVERY, bias_variances), format)
 
 
 def phase(

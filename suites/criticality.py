@@ -1,20 +1,23 @@
 """What the mean field says of an activation: its gain, where it is critical, what the usual weights make of it."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
 from suites.errors import UserError
 from suites.own_activations import lookup_activations
 from suites.phase import decades, depth_scale
 
+EVERY = tuple(ACTIVATIONS)
 # Initialisers of weights of the variance sw2 / fan_in.
 USUAL = {"lecun": 1.0, "he": 2.0}
 
 
-def critical(names: list[str], bias_variances: list[float]) -> pd.DataFrame:
+def critical(names: Sequence[str], bias_variances: Sequence[float]) -> pd.DataFrame:
     """One row per activation and bias variance sb2.
 
     Columns: name, bias_variance; gain: the factor on weights of variance 1/fan_in that makes chi = 1 at a

@@ -53,12 +53,8 @@ def cells(
     has no Jacobian of one input.
     """
     names = attenuation.checked_names("depth", architectures, activations, initializers)
-    for dtype in dtypes:
-        attenuation.checked_numbers(dtype, seeds=seeds, seed=seed)
-    for depth in depths:
-        attenuation.checked_numbers(dtypes[0], depth=depth)
-    for width in widths:
-        attenuation.checked_numbers(dtypes[0], width=width)
+    sizes = attenuation.checked_sizes(dtypes, depth=depths, width=widths)
+    attenuation.checked_numbers(dtypes[0], seeds=seeds, seed=seed)
 
     def build(architecture: str, activation: Activation, initializer: Initializer) -> None:
         row = ARCHITECTURES[architecture]
@@ -68,14 +64,11 @@ def cells(
 
     return [
         SpectrumCell(
-            architecture=architecture, activation=activation, initializer=initializer,
-            depth=depth, width=width, dtype=dtype, seed=seed, seeds=seeds,
+            architecture=architecture, activation=activation, initializer=initializer, **size, seed=seed, seeds=seeds
         )
         for architecture, activation, initializer in attenuation.sensible(names, build)
-        for depth in depths
-        for width in widths
-        for dtype in dict.fromkeys(dtypes)
-    ]  # fmt: skip
+        for size in sizes
+    ]
 
 
 def measure(cell: SpectrumCell) -> pd.DataFrame:

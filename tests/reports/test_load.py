@@ -13,7 +13,7 @@ from suites.schema import LATER
 
 def test_whole_run(run):
     tables = load(run)
-    assert set(tables.tables) == {"depth", "time", "training", "curves", "cost"}
+    assert set(tables.tables) == {"depth", "time", "phase", "spectrum", "training", "curves", "cost"}
     assert len(tables["depth"]) == 3 * 2 * 51 * (4 + 1)
     assert tables.notes == []
     names = ["relu", "sigmoid", "tanh"]
