@@ -53,13 +53,13 @@ def critical(
 def phase(
     context: typer.Context,
     activations: Activations = ["tanh"],  # noqa: B006
-    points: Annotated[int, typer.Option(help="Weight variances, and as many bias variances.")] = 9,
+    points: Annotated[int, typer.Option(help="Weight variances, and as many bias variances.")] = 8,
     largest_weight_variance: Annotated[float, typer.Option(help="Of the plane, times 1/fan_in.")] = 4.0,
     largest_bias_variance: Annotated[float, typer.Option(help="Of the plane, from 0 on.")] = 0.4,
     depth: Depth = 30,
     width: Width = 128,
     batch: Batch = 16,
-    seeds: Seeds = 2,
+    seeds: Seeds = 4,
     seed: Seed = 0,
     dtype: DType = "float32",
     workers: Workers = 1,

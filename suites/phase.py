@@ -49,13 +49,13 @@ class PhaseCell:
 def cells(
     *,
     activations: Sequence[str] = ("tanh",),
-    points: int = 9,
+    points: int = 8,
     largest_weight_variance: float = 4.0,
     largest_bias_variance: float = 0.4,
     depth: int = 30,
     width: int = 128,
     batch: int = 16,
-    seeds: int = 2,
+    seeds: int = 4,
     seed: int = 0,
     dtype: str = "float32",
 ) -> list[PhaseCell]:

@@ -45,7 +45,7 @@ PROFILES = {
                 "initializers": ("xavier_normal", "he_normal", "framework_default"),
                 "seeds": 3,
             },
-            "phase": {"activations": PLANES, "points": 5, "depth": 20, "width": 64},
+            "phase": {"activations": PLANES, "points": 5, "depth": 20, "width": 64, "seeds": 2},
             "spectrum": {
                 "activations": PLANES,
                 "initializers": ("lecun_normal", "orthogonal"),

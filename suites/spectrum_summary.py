@@ -22,7 +22,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     where theory is silent), and z_..., measured minus predicted over the standard error; log10_largest and
     log10_condition, means over seeds (NaN where rounding hides the smallest s); predicted_sd, of log10_mean_s2 between
     networks. z_log10_mean_s2 is against the centre of such networks, ln(10)/2 predicted_sd^2 below the prediction,
-    which is that of the mean.
+    which is that of the mean, and its standard error is at least the predicted one: few seeds may agree by chance.
     """
     groups = rows.groupby(CONFIGURATION, dropna=False, sort=False, observed=True)
     table = pd.DataFrame([dict(zip(CONFIGURATION, key, strict=True)) | _summary(part) for key, part in groups])
@@ -34,12 +34,16 @@ def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     predicted = {name: float(values[name][0]) if name in values else math.nan for name in PREDICTED}
     centre = predicted["predicted_log10_mean_s2"] - math.log(10) / 2 * predicted["predicted_sd"] ** 2
     found: dict[str, Any] = {"seeds": len(values["spread_s2"])}
-    for name, expected in (("log10_mean_s2", centre), ("spread_s2", predicted["predicted_spread_s2"])):
+    expectations = {
+        "log10_mean_s2": (centre, predicted["predicted_sd"] / math.sqrt(found["seeds"])),
+        "spread_s2": (predicted["predicted_spread_s2"], 0.0),
+    }
+    for name, (expected, least) in expectations.items():
         mean, error = float(values[name].mean()), _standard_error(values[name])
         half = stdtrit(max(found["seeds"] - 1, 1), 0.5 + CONFIDENCE / 2) * error
         found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
         found |= {f"predicted_{name}": predicted[f"predicted_{name}"]}
-        found |= {f"z_{name}": (mean - expected) / math.hypot(error, ROUNDING)}
+        found |= {f"z_{name}": (mean - expected) / max(error, least, ROUNDING)}
     largest = rows[(rows.metric == "log10_singular_value") & (rows.position == 1)].value.to_numpy()
     found |= {"log10_largest": largest.mean(), "log10_condition": values["log10_condition"].mean()}
     return found | {"predicted_sd": predicted["predicted_sd"]}
