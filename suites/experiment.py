@@ -22,6 +22,7 @@ from kernels import jit
 from suites import certify, curves, depth, interrupts, lyapunov, phase, sequence, spectrum, training
 from suites.environment import version
 from suites.errors import UserError
+from suites.own_activations import digests
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
 from suites.spread import one_thread, spread
@@ -102,7 +103,7 @@ class Experiment:
     def store(self, cell: Any, table: pd.DataFrame, run: Run) -> None:
         """Write the rows of one measured cell into run; UserError where they cannot be written."""
         marked = table.copy(deep=False)
-        marked.attrs = code()
+        marked.attrs = _code_of(cell)
         write_whole(_path(self.name, cell, run), lambda path: marked.to_parquet(path, index=False))
 
     def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame | None]]:
@@ -133,6 +134,11 @@ def code() -> dict[str, str]:
     return {"gradfade": version(), "kernels": jit.CACHE_DIR.name}
 
 
+def _code_of(cell: Any) -> dict[str, str]:
+    """code(), and the file of the cell's activation where that is one's own."""
+    return code() | digests([getattr(cell, "activation", "")])
+
+
 def collect(run: Run) -> None:
     """Write the table of every experiment that run holds cells of: of runs whose cells came one by one."""
     for folder in sorted((run.folder / CELLS).glob("*")):
@@ -144,7 +150,7 @@ def _finished(experiment: str, cells: Sequence[Any], run: Run) -> dict[Any, pd.D
     """The rows of the cells that run holds, measured by the code as it is."""
     tables = {cell: _read(_path(experiment, cell, run)) for cell in cells}
     held = {cell: table for cell, table in tables.items() if table is not None}
-    valid = {cell: table for cell, table in held.items() if table.attrs == code()}
+    valid = {cell: table for cell, table in held.items() if table.attrs == _code_of(cell)}
     if stale := len(held) - len(valid):
         log.warning("%s: %d cells were measured by other code: measured again", experiment, stale)
     return valid

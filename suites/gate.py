@@ -17,6 +17,8 @@ REFERENCE_ULP = 32
 
 # Roundings of a product besides those of its sums: of what was added, and of factors that are results themselves.
 CHAIN = 16
+# Roundings of float32, of 1 and of themselves, that results without a promise may be off: one's own activations.
+UNPROMISED = 2**7
 # Roundings of results that are no sums of products alone, of their terms' size: sums of thousands of terms in vectors,
 # and exponentials, each of a few roundings.
 CLOSE = 2**7
@@ -106,7 +108,7 @@ def ulp(reference: Array, dtype: Any) -> Array:
 
 def promised_forward(activation: Any, reference: Array, dtype: Any) -> Array:
     """Absolute error that an activation's row allows its forward result of dtype."""
-    return _promise(activation.ulp, dtype) * ulp(reference, dtype)
+    return _allowed(activation.ulp, reference, dtype)
 
 
 def promised_backward(activation: Any, dy: Array, x: Array, a: Any, derivative: Array, dtype: Any) -> Array:
@@ -115,7 +117,7 @@ def promised_backward(activation: Any, dy: Array, x: Array, a: Any, derivative: 
     Around a zero that f' crosses (a * x closer than 1 to it), where |f'| < 2^-5, the promise is an absolute one, of
     2^-23 in float32. In the tails, where |f'| is as small, it is relative as everywhere.
     """
-    error = _promise(activation.ulp_derivative, dtype) * ulp(derivative, dtype)
+    error = _allowed(activation.ulp_derivative, derivative, dtype)
     if activation.derivative_zero is not None:
         scaled = x if activation.a is None else a * x
         near = (np.abs(derivative) < 2.0**-5) & (np.abs(scaled - activation.derivative_zero) < 1)
@@ -123,8 +125,16 @@ def promised_backward(activation: Any, dy: Array, x: Array, a: Any, derivative: 
     return np.abs(dy) * error + ulp(dy * derivative, dtype)
 
 
-def _promise(ulps: float, dtype: Any) -> float:
-    return ulps if np.dtype(dtype) == np.float32 else ulps + REFERENCE_ULP
+def _allowed(ulps: float, value: Array, dtype: Any) -> Array:
+    """Absolute error of results of dtype that a promise of so many ULP allows; infinitely many are none."""
+    if np.isinf(ulps):
+        return unpromised(value)
+    return (ulps if np.dtype(dtype) == np.float32 else ulps + REFERENCE_ULP) * ulp(value, dtype)
+
+
+def unpromised(value: Array) -> Array:
+    """Absolute error allowed of results near value that nothing is promised of, in float64 too."""
+    return UNPROMISED * float(np.finfo(np.float32).eps) * np.maximum(1, np.abs(value))
 
 
 def pointwise(name: str, state: State, activation: Activation, z: Array, y: Array, dy: Array, dz: Array) -> None:

@@ -1,5 +1,8 @@
 """The gate lets right results pass and finds wrong ones, whatever is wrong with them."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -109,3 +112,12 @@ def test_one_element_that_was_never_written_is_found_however_large_the_array():
     assert 1 not in gate.sample(whole.size)
     with pytest.raises(GateError, match=rf"result: 1 of {whole.size} elements are NaN"):
         gate.check_written("result", whole)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_promise_some_roundings_of_float32_are_allowed(dtype):
+    row = replace(ACTIVATIONS["tanh"], ulp=math.inf, ulp_derivative=math.inf)
+    value = np.array([0.0, -0.5, 1.0, -8.0])
+    assert gate.promised_forward(row, value, dtype).tolist() == [2.0**-16, 2.0**-16, 2.0**-16, 2.0**-13]
+    allowed = gate.promised_backward(row, np.full(4, 3.0), value, None, value, dtype)
+    np.testing.assert_allclose(allowed, 3 * np.array([2.0**-16, 2.0**-16, 2.0**-16, 2.0**-13]), rtol=0.01)
