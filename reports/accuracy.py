@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.tables import emit
 from reports.words import listed, several
-from suites.certificate import BROKEN, KEPT, UNFINISHED, trades
+from suites.certificate import BROKEN, KEPT, NO_PROMISE, UNFINISHED, trades
 from suites.certify import ALL, PEERS
 from suites.errors import UserError
 from suites.results import write_whole
@@ -47,6 +47,8 @@ largest one.
 - Never allowed: a NaN or infinity that the exact value is not, or the reverse (**non finite mismatches**); a zero with
   another sign than the exact value, or than x where -0.0 keeps its sign (**sign of zero mismatches**); a zero where the
   exact result is a subnormal number (**flushed subnormals**).
+- Of your own activations nothing is promised. What they are compared with are the float64 forms in their file, or what
+  their functions give in float64 where it has none.
 """
 
 
@@ -89,17 +91,22 @@ def peers(table: pd.DataFrame) -> list[str]:
 
 def finding(table: pd.DataFrame) -> str:
     """The verdict of a certificate in sentences."""
+    own, table = table[table.verdict == NO_PROMISE], table[table.verdict != NO_PROMISE]
     failed, unfinished = (table[table.verdict == verdict] for verdict in (BROKEN, UNFINISHED))
     broken = [f"{row.direction.replace('_', ' ')} of {row.name} in {row.dtype}" for row in failed.itertuples()]
     where = listed([*dict.fromkeys(broken)])
     kept = f"{(table.verdict == KEPT).sum()} of {several(len(table), 'promise')} of accuracy are kept"
-    text = kept + (f"; broken: {where}." if where else ".")
+    text = kept + (f"; broken: {where}." if where else ".") if len(table) else ""
     if len(unfinished):
         share = (unfinished.points / ALL).min()
         text += f" {several(len(unfinished), 'promise')} not tested on all inputs yet, but on {share:.0%} at least."
     worst = table[table.dtype == "float32"].groupby("direction", sort=False).largest_ulp.max()
     errors = listed([f"{error:.3g} ULP ({direction.replace('_', ' ')})" for direction, error in worst.items()])
-    return text + (f" The largest errors in float32 are {errors}." if errors else "")
+    text += f" The largest errors in float32 are {errors}." if errors else ""
+    worst = own.groupby("name", sort=False, observed=True).largest_ulp.max()
+    errors = listed([f"{error:.3g} ULP ({name})" for name, error in worst.items()])
+    text += f" Your own activations promise nothing; their largest errors are {errors}." if errors else ""
+    return text.strip()
 
 
 def check_writable(path: Path) -> None:

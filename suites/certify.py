@@ -2,8 +2,12 @@
 
 What is judged is what Activation's methods write. float32 results are compared with the row's float64 references,
 whose own errors are some hundred float64 units, 2^-45 (tests hold them against mpmath); float64 ones with mpmath.
+One's own activations promise nothing; their float32 results are compared with the float64 forms in their file, and
+where there are none with what their functions give in float64.
 """
 
+import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial, reduce
@@ -16,11 +20,13 @@ from kernels.activations import ACTIVATIONS
 from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from suites import exact, points
-from suites.errors import known, whole
-from suites.own_activations import lookup_activation, lookup_activations
+from suites.errors import UserError, known, whole
+from suites.own_activations import is_own, lookup_activation, lookup_activations, own
 from suites.peers import CONTENDERS, NAMES, OWN, Arrays
 from suites.schema import stack
 from suites.ulp import Judgement, Reference, combine, judge
+
+log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +35,8 @@ EVERYTHING, SAMPLE = "exhaustive", "sample"
 ALL = 2**32  # inputs in float32, NaN included
 PEERS = ("torch", "jax")
 
-# float32's promises are the rows'. These are float64's, in ULP, of every row.
+# float32's promises are the rows'. These are float64's, in ULP, of every row, and what those without a promise are
+# judged by where NaN, infinities and zeros are counted.
 PROMISES_FLOAT64 = {FORWARD: 2.0, DERIVATIVE: 4.0, BY_A: 4.0}
 # Around the zero of a derivative, where it is smaller than NEAR, its promise is absolute: so many of the dtype's eps.
 NEAR, NEAR_EPS = 2.0**-5, 0.25
@@ -64,19 +71,34 @@ def cells(
 ) -> list[AccuracyCell]:
     """The cells of each activation: of gradfade, and of the peers that are installed.
 
-    exhaustive: gradfade's float32 results with the row's own parameter over all inputs; all else is sampled. Peers are
-    measured in float32.
+    exhaustive: gradfade's float32 results with the row's own parameter over all inputs; all else is sampled. Peers and
+    one's own activations are measured in float32.
 
     Raises:
-        UserError: a name is unknown, count or seed is no number for it.
+        UserError: a name is unknown, count or seed is no number for it, or only float64 of one's own is asked for.
     """
     rows = lookup_activations(activations)
     known(DTYPES, "dtype", dtypes)
+    for row in rows:
+        if is_own(row.name):
+            _tell(row.name, dtypes)
     whole("seed", seed, 0)
     whole("count", count, 2)
     return [
-        cell for row in rows for dtype in dict.fromkeys(dtypes) for cell in _cells(row, dtype, exhaustive, count, seed)
+        cell
+        for row in rows
+        for dtype in dict.fromkeys(dtypes)
+        if dtype == "float32" or not is_own(row.name)
+        for cell in _cells(row, dtype, exhaustive, count, seed)
     ]
+
+
+def _tell(name: str, dtypes: Sequence[str]) -> None:
+    """Log what one's own activation is compared with; UserError where there is nothing."""
+    if "float32" not in dtypes:
+        raise UserError(f"{name}: float64 results could only be compared with themselves; ask for float32")
+    if not own(name).has_reference:
+        log.info("%s: no float64 forms are given: float32 is compared with the same functions in float64", name)
 
 
 def _cells(row: Activation, dtype: str, exhaustive: bool, count: int, seed: int) -> Iterator[AccuracyCell]:
@@ -107,7 +129,8 @@ def measure(cell: AccuracyCell) -> pd.DataFrame:
             references = _references(row, x[piece], a)
             for direction, got in results.items():
                 promise = _promise(row, direction, dtype)
-                judged = judge(x[piece], got[piece], references[direction], promise)
+                usual = PROMISES_FLOAT64[direction] if math.isinf(promise) else promise
+                judged = judge(x[piece], got[piece], references[direction], usual)
                 found.setdefault(direction, []).append(judged)
     identity = {name: value for name, value in asdict(cell).items() if name not in ("points", "first", "count")}
     pieces = []

@@ -52,6 +52,16 @@ def test_the_finding_tells_that_a_run_over_all_inputs_is_unfinished():
     )
 
 
+def test_the_finding_counts_no_promise_of_ones_own(table):
+    own = measured("f.py:g", ulp=3e6, promised_ulp=np.inf)
+    rows = accuracy.beside(certificate(merge([ROWS, own])))
+    found, alone = accuracy.finding(rows), accuracy.finding(accuracy.beside(certificate(own)))
+    assert alone == "Your own activations promise nothing; their largest errors are 3e+06 ULP (f.py:g)."
+    assert found == f"{accuracy.finding(accuracy.beside(table))} {alone}"
+    assert rows.set_index("name").verdict["f.py:g"] == "no promise"
+    assert "| f.py:g |" in accuracy.document(certificate(merge([ROWS, own])), ENVIRONMENT)
+
+
 def test_the_finding_names_what_is_broken_and_the_largest_errors(table):
     assert accuracy.finding(accuracy.beside(table)) == (
         "2 of 3 promises of accuracy are kept; broken: forward of erf in float32. "

@@ -50,6 +50,13 @@ def test_all_inputs_are_not_certified_before_all_are_tested():
     assert one(piece(points=2.0**31, largest_ulp=2.5).assign(dataset="exhaustive"))["verdict"] == "broken"
 
 
+def test_what_promises_nothing_breaks_no_promise():
+    line = one(piece(promised_ulp=np.inf, largest_ulp=1e7, non_finite_mismatches=3.0))
+    assert (line["verdict"], line["broken_by"], line["promised_ulp"]) == ("no promise", "", None)
+    assert (line["largest_ulp"], line["non_finite_mismatches"]) == (1e7, 3)
+    assert one(piece(promised_ulp=np.inf).assign(by="torch"))["verdict"] == ""
+
+
 def test_pieces_of_one_subject_are_one_line():
     line = one(
         piece(at=1.0, monotonicity_breaks=2.0),
