@@ -18,13 +18,14 @@ from reports.console import notes, progress_bar
 from reports.critical import critical, phase, spectrum
 from reports.examining import doctor
 from reports.lyapunov import lyapunov
-from reports.measuring import attenuate, measured, train
-from reports.options import Format, KeptOut, Names, Out, Profile, Seed
+from reports.measuring import attenuate, measured, timed, train
+from reports.options import Format, KeptOut, Names, Out, Own, Profile, Seed
 from reports.tables import SHOWN, emit
 from suites import interrupts
 from suites.environment import version
 from suites.errors import UserError, known
 from suites.experiment import EXPERIMENTS
+from suites.own_activations import beside_known
 from suites.results import Run, new_folder
 
 # What takes longest to import (pytest, seaborn, scikit-learn) is imported by the commands that need it.
@@ -35,29 +36,25 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 app.add_typer(attenuate, name="attenuate")
 
 
-def timed(suites: Names, profile: str, seed: int, out: Path, select: str = "", more: bool = False) -> int:
-    """Run benchmarks with a bar; how many failed, each with its reason on standard error."""
-    from suites import benchmarks
-
-    with progress_bar("benchmarks") as progress:
-        failures = benchmarks.run(suites, profile, seed, out, select, more, progress)
-    for name, reason in failures.items():
-        notes.print(f"gradfade: benchmark failed: {name}: {reason}")
-    return len(failures)
-
-
 @app.command()
-def run(profile: Profile = "quick", out: Out = None, seed: Seed = 0) -> None:
-    """The main job: cost and gradient survival of every activation, training, and the report."""
+def run(profile: Profile = "quick", out: Out = None, seed: Seed = 0, own: Own = []) -> None:  # noqa: B006
+    """The main job: cost and gradient survival of every activation, training, and the report.
+
+    --activation FILE.py:NAME judges one of your own beside them. FILE.py has NAME(x, a), or NAME(x), and its derivative
+    NAME_derivative(x, y, a), y = NAME(x, a); and, where they apply, NAME_a, the value of a; NAME_kinks, where the
+    derivative jumps; NAME_reference(x, a) and NAME_reference_derivative(x, a), float64 NumPy forms to measure the
+    accuracy in. Numba compiles them: they return the type of x, so constants are T(0.5) with T = type(x).
+    """
     from reports.page import render
     from suites import benchmarks, profiles
 
-    cells = profiles.cells(profile, seed)
-    results = Run.create(out, {"command": "run", "profile": profile, "seed": seed})
+    own = beside_known(own)
+    cells = profiles.cells(profile, seed, own)
+    results = Run.create(out, profiles.configuration("run", profile, seed, own))
     if results.resumed:
         notes.print(f"{results.folder} holds an unfinished run of this configuration: resumed")
     try:
-        failed = timed(benchmarks.COSTS, profile, seed, results.folder, more=True)
+        failed = timed(benchmarks.COSTS, profile, seed, results.folder, own, more=True)
         for name, these in cells.items():
             with progress_bar(name) as progress:
                 EXPERIMENTS[name].run(these, results, progress=progress)
@@ -77,6 +74,7 @@ def bench(
     profile: Profile = "quick",
     out: Out = None,
     seed: Seed = 0,
+    own: Own = [],  # noqa: B006
     format: Format = "table",
 ) -> None:
     """Time kernels, layers and training steps; every result is checked before it is timed."""
@@ -87,7 +85,7 @@ def bench(
 
     folder = out or new_folder()
     try:
-        failed = timed(suites or list(SUITES), profile, seed, folder, select)
+        failed = timed(suites or list(SUITES), profile, seed, folder, own, select)
     except KeyboardInterrupt:
         notes.print(f"interrupted; what was measured is in {folder}")
         raise
@@ -110,7 +108,7 @@ for command in (train, critical, phase, spectrum, lyapunov):
 
 @app.command()
 def certify(
-    names: Annotated[Names | None, typer.Argument(help="Activations. Default: all.")] = None,
+    names: Annotated[Names | None, typer.Argument(help="Activations, FILE.py:NAME among them. Default: all.")] = None,
     exhaustive: Annotated[bool, typer.Option("--exhaustive", help="All 2^32 float32 inputs, not a sample.")] = False,
     dtypes: Annotated[
         Names | None, typer.Option("--dtype", help="float32 or float64; may be repeated. Default: both.")

@@ -1,6 +1,7 @@
 """Reading a results folder, checking each file before anything relies on it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,8 @@ STATISTICS = ["median", "q1", "q3", "iqr", "rounds"]
 class Tables:
     """One run: its environment, "cost" (a row per benchmark) and one table of suites.schema per experiment.
 
-    Columns activation and initializer are categorical, with the run's names in one order for all tables. session
+    Columns activation and initializer are categorical, with the run's names in one order for all tables; one's own
+    activations without their folders. session
     is what the benchmarks' session tells of itself (limits probed, compile time). notes says in sentences what is
     unfinished, left out or of mixed origin.
     """
@@ -146,9 +148,10 @@ def cost_table(content: dict[str, Any], path: Path) -> pd.DataFrame:
 
 def _benchmark(entry: dict[str, Any]) -> dict[str, Any]:
     # The folder before the file depends on where pytest was started, so it is no part of the identity.
+    file, _, test = entry["fullname"].partition("::")
     facts = {name: _flat(value) for name, value in entry["extra_info"].items()}
     statistics = {name: entry["stats"][name] for name in STATISTICS}
-    return facts | statistics | {"benchmark": entry["fullname"].rpartition("/")[2], "group": entry["group"] or ""}
+    return facts | statistics | {"benchmark": f"{file.rpartition('/')[2]}::{test}", "group": entry["group"] or ""}
 
 
 def _flat(value: Any) -> Any:
@@ -165,7 +168,15 @@ def _share_categories(tables: dict[str, pd.DataFrame], column: str) -> None:
     first = sorted(tables, key=lambda name: name != "curves")
     named = [tables[name][column].dropna() for name in first if column in tables[name]]
     names = [name for name in dict.fromkeys(name for names in named for name in names.unique()) if name]
+    shown = _without_folders(names)
     for name, frame in tables.items():
         if column in frame:
-            known = frame[column].where(frame[column].isin(names))  # "" is no name
-            tables[name] = frame.assign(**{column: pd.Categorical(known, categories=names)})
+            known = frame[column].map(shown)  # "" is no name
+            tables[name] = frame.assign(**{column: pd.Categorical(known, categories=list(shown.values()))})
+
+
+def _without_folders(names: list[str]) -> dict[str, str]:
+    """Name -> what readers are shown: FILE.py:NAME without its folder, where no other one is called so then."""
+    short = {name: name.rpartition("/")[2] for name in names}
+    often = Counter(short.values())
+    return {name: last if often[last] == 1 else name for name, last in short.items()}

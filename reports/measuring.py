@@ -1,4 +1,4 @@
-"""The commands of experiments: how much gradient survives, across depth and across time, and training."""
+"""How the commands measure: benchmarks; how much gradient survives, across depth and across time; training."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +49,17 @@ def measured(
         if out is not None:
             notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
         raise
+
+
+def timed(suites: Names, profile: str, seed: int, out: Path, own: Names, select: str = "", more: bool = False) -> int:
+    """Run benchmarks with a bar; how many failed, each with its reason on standard error."""
+    from suites import benchmarks
+
+    with progress_bar("benchmarks") as progress:
+        failures = benchmarks.run(suites, profile, seed, out, select, more, progress, own)
+    for name, reason in failures.items():
+        notes.print(f"gradfade: benchmark failed: {name}: {reason}")
+    return len(failures)
 
 
 def survival(
@@ -118,7 +129,7 @@ def attenuate_time(
 def train(
     architectures: Architectures = ["mlp"],  # noqa: B006
     activations: Annotated[
-        Names | None, typer.Option("--activation", help="Name; may be repeated. Default: all.")
+        Names | None, typer.Option("--activation", help="Name, or FILE.py:NAME; may be repeated. Default: all.")
     ] = None,
     initializer: Annotated[str, typer.Option("--init", help="Name of an initialiser.")] = "he_normal",
     optimizer: Annotated[str, typer.Option(help="Name of an optimiser.")] = "adam",

@@ -30,7 +30,10 @@ Profile = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="First seed.")]
 Seeds = Annotated[int, typer.Option(help="Number of seeds.")]
-Activations = Annotated[Names, typer.Option("--activation", help="Name; may be repeated.")]
+Activations = Annotated[Names, typer.Option("--activation", help="Name, or FILE.py:NAME; may be repeated.")]
+Own = Annotated[
+    Names, typer.Option("--activation", help="FILE.py:NAME, one of your own beside the known ones; may be repeated.")
+]
 Architectures = Annotated[Names, typer.Option("--architecture", help="Name; may be repeated.")]
 Initializers = Annotated[Names, typer.Option("--init", help="Name of an initialiser; may be repeated.")]
 Width = Annotated[int, typer.Option(help="Units per layer.")]

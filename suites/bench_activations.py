@@ -15,6 +15,7 @@ from suites.grids import grid
 from suites.levels import elements, levels
 from suites.limits import THREADS, in_threads
 from suites.measure import Work
+from suites.own_activations import lookup_activation
 
 # Arrays that a pass reads and writes besides those of f' that the row names in saves.
 STREAMS = {"forward": 2, "backward": 2, "forward_backward": 4}
@@ -64,7 +65,7 @@ def checked(activation, direction, level, dtype, seed):
     dtype=("float32", "float64"),
 )
 def test_activation(timed, seed, activation, direction, level, dtype):
-    row = ACTIVATIONS[activation]
+    row = lookup_activation(activation)
     call, check = checked(row, direction, level, dtype, seed)
     timed(work("activation", row, direction, level, dtype, 1), call, check)
 
@@ -78,7 +79,7 @@ def test_activation(timed, seed, activation, direction, level, dtype):
     threads=[threads for threads in THREADS if threads > 1],
 )
 def test_activation_in_threads(timed, seed, activation, direction, level, dtype, threads):
-    row = ACTIVATIONS[activation]
+    row = lookup_activation(activation)
     call, check = checked(row, direction, level, dtype, seed)
     set_threads(threads)
     try:

@@ -13,6 +13,7 @@ from kernels.checks import DTYPES
 from kernels.transformer import post_norm_block, pre_norm_block
 from suites import layers
 from suites.grids import grid
+from suites.own_activations import lookup_activation
 from suites.sizes import TOKENS, first
 
 BLOCKS = {"transformer_post": post_norm_block, "transformer_pre": pre_norm_block}
@@ -46,7 +47,7 @@ def test_attention(timed, seed, mask, direction, shape, dtype):
 )
 def test_block(timed, seed, block, activation, direction, shape, dtype):
     *_, width, heads = TOKENS[shape]
-    make = partial(BLOCKS[block], ACTIVATIONS[activation], INITIALIZER, width, heads)
+    make = partial(BLOCKS[block], lookup_activation(activation), INITIALIZER, width, heads)
     run(timed, seed, make, f"{block}_block", activation, direction, shape, dtype)
 
 

@@ -14,6 +14,7 @@ from suites import layer_gate, summary
 from suites.experiment import EXPERIMENTS
 from suites.grids import grid
 from suites.measure import Work, once
+from suites.own_activations import lookup_activation
 
 SEEDS = 4
 DEPTH = EXPERIMENTS["depth"]
@@ -26,7 +27,7 @@ GATED = 3
 def exists(activation, initializer):
     """Whether a plain network or an RNN, neither of which has gates, can be drawn so."""
     try:
-        ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS[initializer], 1, 1)
+        ARCHITECTURES["plain"].build(lookup_activation(activation), INITIALIZERS[initializer], 1, 1)
     except ValueError:
         return False
     return True
@@ -40,7 +41,7 @@ def exists(activation, initializer):
 )
 def test_depth(benchmark, timed, results, seed, activation, initializer):
     (cell,) = DEPTH.cells(activations=[activation], initializers=[initializer], seeds=SEEDS, seed=seed)
-    network = ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS[initializer], cell.width, GATED)
+    network = ARCHITECTURES["plain"].build(lookup_activation(activation), INITIALIZERS[initializer], cell.width, GATED)
 
     def check():
         state = passed(network, (cell.batch, cell.width), cell)
@@ -57,7 +58,7 @@ def test_depth(benchmark, timed, results, seed, activation, initializer):
 )
 def test_time(benchmark, timed, results, seed, activation, initializer):
     (cell,) = TIME.cells(activations=[activation], initializers=[initializer], seeds=SEEDS, seed=seed)
-    network = ARCHITECTURES["rnn"].build(ACTIVATIONS[activation], INITIALIZERS[initializer], cell.width)
+    network = ARCHITECTURES["rnn"].build(lookup_activation(activation), INITIALIZERS[initializer], cell.width)
 
     def check():
         state = passed(network, (GATED, cell.batch, cell.inputs), cell)

@@ -17,6 +17,7 @@ from kernels.layer import empty
 from suites import gate, layer_gate, layers
 from suites.grids import grid
 from suites.measure import Work, race
+from suites.own_activations import lookup_activation
 
 # batch, fan-in and fan-out
 SHAPES = {"64x256x256": (64, 256, 256), "256x1024x1024": (256, 1024, 1024)}
@@ -71,7 +72,7 @@ def test_dense(timed, seed, direction, shape, dtype):
 )
 def test_dense_activation(timed, seed, activation, direction, shape, dtype):
     batch, fan_in, fan_out = SHAPES[shape]
-    layer = dense_activation(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], fan_out)
+    layer = dense_activation(lookup_activation(activation), INITIALIZERS["xavier_normal"], fan_out)
     passed = layers.prepared(layer, (batch, fan_in), dtype, seed)
     layers.time(timed, passed, direction, op="dense_activation", activation=activation, size=shape)
 
@@ -84,7 +85,7 @@ def test_dense_activation(timed, seed, activation, direction, shape, dtype):
 )
 def test_network(timed, seed, activation, direction, dtype):
     batch, width, _ = SHAPES[QUICK]
-    network = ARCHITECTURES["plain"].build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], width, DEPTH)
+    network = ARCHITECTURES["plain"].build(lookup_activation(activation), INITIALIZERS["xavier_normal"], width, DEPTH)
     passed = layers.prepared(network, (batch, width), dtype, seed)
     layers.time(timed, passed, direction, DEPTH, op="network", activation=activation, size=QUICK)
 
@@ -93,7 +94,7 @@ def test_network(timed, seed, activation, direction, dtype):
 def test_overhead(benchmark, timed, seed, activation, dtype):
     """What bias and activation add to the product: ratio is the layer's time over the product's, in turns."""
     side = OVERHEAD_SIDE
-    layer = dense_activation(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], side)
+    layer = dense_activation(lookup_activation(activation), INITIALIZERS["xavier_normal"], side)
     state = layer.init(np.random.default_rng(seed), (side, side), DTYPES[dtype])
     (x,) = normal(seed + 1, dtype, (side, side))
     out = empty(x.shape, x.dtype)

@@ -20,6 +20,7 @@ from kernels.softmax import softmax_backward, softmax_forward
 from suites import gate, layers, loss_gate, norm_gate
 from suites.grids import grid
 from suites.measure import Work
+from suites.own_activations import lookup_activation
 from suites.sizes import LOGITS, ROWS, first
 
 
@@ -122,7 +123,7 @@ def test_loss(timed, seed, loss, size, dtype):
 )
 def test_architecture(timed, seed, architecture, activation, direction, dtype):
     row = ARCHITECTURES[architecture]
-    network = row.build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], WIDTH, DEPTH)
+    network = row.build(lookup_activation(activation), INITIALIZERS["xavier_normal"], WIDTH, DEPTH)
     shape = (STEPS, BATCH // STEPS, WIDTH) if "time" in row.kinds else (BATCH, WIDTH)
     passed = layers.prepared(network, shape, dtype, seed)
     layers.time(timed, passed, direction, DEPTH, op=architecture, activation=activation, size=f"{DEPTH}x{WIDTH}")

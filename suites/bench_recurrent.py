@@ -8,6 +8,7 @@ from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.checks import DTYPES
 from suites import layers
 from suites.grids import grid
+from suites.own_activations import lookup_activation
 from suites.sizes import SEQUENCES, first
 
 CELLS = [row.name for row in ARCHITECTURES.values() if "depth" not in row.kinds]
@@ -29,6 +30,6 @@ def quick(cell, activation, direction, shape, dtype):
 )
 def test_cell(timed, seed, cell, activation, direction, shape, dtype):
     steps, batch, inputs, hidden = SEQUENCES[shape]
-    layer = ARCHITECTURES[cell].build(ACTIVATIONS[activation], INITIALIZERS["xavier_normal"], hidden)
+    layer = ARCHITECTURES[cell].build(lookup_activation(activation), INITIALIZERS["xavier_normal"], hidden)
     passed = layers.prepared(layer, (steps, batch, inputs), dtype, seed)
     layers.time(timed, passed, direction, op=cell, activation=activation, size=shape)

@@ -14,6 +14,7 @@ from suites import gate, layer_gate, loss_gate
 from suites.datasets import digits
 from suites.grids import grid
 from suites.measure import Work
+from suites.own_activations import lookup_activation
 from suites.training import BATCH, LEARNING_RATE, network
 
 
@@ -21,7 +22,7 @@ from suites.training import BATCH, LEARNING_RATE, network
 def test_training_step(timed, seed, activation, dtype):
     data = digits()
     x, labels = data.x[:BATCH].astype(dtype), data.labels[:BATCH]
-    model = network(ACTIVATIONS[activation], INITIALIZERS["he_normal"], data.classes)
+    model = network(lookup_activation(activation), INITIALIZERS["he_normal"], data.classes)
     state = model.init(np.random.default_rng(seed), x.shape, DTYPES[dtype])
     logits = state.saved["y"]
     dlogits = np.empty_like(logits)

@@ -18,6 +18,7 @@ from suites import interrupts
 from suites.comparisons import COMPARISONS
 from suites.errors import UserError, known, whole
 from suites.experiment import Progress
+from suites.own_activations import beside_known
 from suites.peers import CONTENDERS
 from suites.profiles import PROFILES
 
@@ -40,15 +41,17 @@ def run(
     select: str = "",
     more_to_come: bool = False,
     progress: Progress | None = None,
+    own: Sequence[str] = (),
 ) -> dict[str, str]:
     """Time the benchmarks of some suites into a results folder; why each one that failed did, by its name.
 
     pytest's own -k selects among them; those that an unfinished folder holds are not timed again. more_to_come:
-    they are part of the main job, which leaves the folder unfinished and which alone resumes it.
+    they are part of the main job, which leaves the folder unfinished and which alone resumes it. own are activations
+    of one's own, timed beside the known ones.
 
     Raises:
-        UserError: a suite's or the profile's name is unknown, the seed is negative, nothing is selected, or the folder
-            cannot be used.
+        UserError: a suite's or the profile's name is unknown, the seed is negative, an activation of one's own is
+            wrong, nothing is selected, or the folder cannot be used.
         KeyboardInterrupt: the user interrupted; what was measured is in the folder.
     """
     known(PROFILES, "profile", [profile])
@@ -59,6 +62,7 @@ def run(
         *("--import-mode=importlib", "-p", "no:cacheprovider", "--gradfade-profile", profile),
         *("--gradfade-seed", str(whole("seed", seed, 0)), *(("--gradfade-out", str(folder)) if folder else ())),
         *(("--gradfade-unfinished",) if more_to_come else ()),
+        *(f"--gradfade-activation={name}" for name in beside_known(own)),
     ]
     listener, output = _Listener(progress or (lambda done, total: None)), io.StringIO()
     with (

@@ -1,6 +1,7 @@
 """pytest's side of the benchmarks: options and profiles, the gate and limits of each one, and the results folder."""
 
 from argparse import ArgumentTypeError
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 from kernels import jit
 from kernels.blas import set_threads
 from kernels.openblas import blas_info
-from suites import interrupts
+from suites import grids, interrupts
 from suites import limits as machine
 from suites.environment import denormals
 from suites.errors import UserError
 from suites.levels import caches
 from suites.measure import time_gated
-from suites.profiles import PROFILES
+from suites.own_activations import beside_known
+from suites.profiles import PROFILES, configuration
 from suites.session import Session
 
 SESSION = pytest.StashKey[Session]()
@@ -23,6 +25,7 @@ LEFT = pytest.StashKey[int]()
 DONE = pytest.StashKey[int]()
 LIMITS = pytest.StashKey[dict[str, dict[str, float]]]()
 BEFORE = pytest.StashKey[str]()
+OWN = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser):
@@ -30,6 +33,13 @@ def pytest_addoption(parser):
     group.addoption("--gradfade-profile", choices=list(PROFILES), default="quick", help="What is timed. Default: quick")
     group.addoption("--gradfade-out", type=Path, metavar="DIR", help="Results folder. Default: results/<run-id>")
     group.addoption("--gradfade-seed", type=natural, default=0, metavar="N", help="Seed of the inputs. Default: 0")
+    group.addoption(
+        "--gradfade-activation",
+        action="append",
+        default=[],
+        metavar="FILE.py:NAME",
+        help="An activation of your own, timed beside the known ones; may be repeated. `gradfade run --help` has more",
+    )
     group.addoption(
         "--gradfade-unfinished", action="store_true", help="Part of `gradfade run`: leave its results folder open"
     )
@@ -44,15 +54,33 @@ def natural(text):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: timed by --gradfade-profile full alone")
+    config.addinivalue_line("markers", "grid: what a benchmark is parametrized by")
     # pytest-benchmark's words where the gate is red or the user interrupts it, which is said anyway
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
     config.stash[BEFORE] = denormals()
     interrupts.listen()
+    with usage_errors():
+        config.stash[OWN] = beside_known(option(config, "activation"))
+
+
+@contextmanager
+def usage_errors():
+    """The user's mistakes as pytest tells them."""
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def option(config, name):
     """An option of this file; its default where pytest met the file too late to know its options."""
-    return config.getoption(f"gradfade_{name}", {"profile": "quick", "seed": 0}.get(name))
+    return config.getoption(f"gradfade_{name}", {"profile": "quick", "seed": 0, "activation": []}.get(name))
+
+
+def pytest_generate_tests(metafunc):
+    """Benchmarks of the grids, over one's own activations too."""
+    if found := grids.of(metafunc.function):
+        metafunc.parametrize(",".join(found.axes), found.cells(metafunc.config.stash[OWN]))
 
 
 @pytest.hookimpl(trylast=True)
@@ -69,12 +97,10 @@ def pytest_collection_modifyitems(session, config, items):
     idle = plugin.disabled or plugin.skip or config.option.collectonly or session.testsfailed
     if len(ours) > len(left) and not idle:
         command = "run" if option(config, "unfinished") else "bench"
-        configuration = {"command": command, "profile": profile, "seed": option(config, "seed")}
-        try:
-            opened = Session(option(config, "out"), configuration)
+        asked = configuration(command, profile, option(config, "seed"), config.stash[OWN])
+        with usage_errors():
+            opened = Session(option(config, "out"), asked)
             held = opened.done
-        except UserError as error:
-            raise pytest.UsageError(str(error)) from None
         config.stash[SESSION] = opened
         done = [item for item in items if item.nodeid in held]
         config.stash[DONE] = len(done)

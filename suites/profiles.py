@@ -9,6 +9,7 @@ from kernels.architectures import ARCHITECTURES
 from kernels.initializers import INITIALIZERS
 from suites.errors import known
 from suites.experiment import EXPERIMENTS
+from suites.own_activations import digests
 
 # What the plain networks and the RNN, which have no gates, can be drawn with.
 UNGATED = tuple(name for name, row in INITIALIZERS.items() if row.gates is None)
@@ -21,16 +22,34 @@ CELLS = tuple(name for name, row in ARCHITECTURES.items() if "depth" not in row.
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One profile: rounds are options of pytest-benchmark, grids holds what each experiment's cells() takes."""
+    """One profile: rounds has options of pytest-benchmark, grids what the experiments' cells() take.
+
+    A grid that names no activations has all of them.
+    """
 
     rounds: Mapping[str, float]
     grids: Mapping[str, Mapping[str, Any]]
 
 
-def cells(profile: str, seed: int = 0) -> dict[str, Sequence[Any]]:
-    """Experiment -> its cells; UserError where the profile is unknown or the seed negative."""
+def cells(profile: str, seed: int = 0, own: Sequence[str] = ()) -> dict[str, Sequence[Any]]:
+    """Experiment -> its cells; one's own activations stand beside those of the profile.
+
+    Raises:
+        UserError: the profile is unknown, the seed negative, or an activation of one's own wrong.
+    """
     (row,) = known(PROFILES, "profile", [profile])
-    return {name: EXPERIMENTS[name].cells(**grid, seed=seed) for name, grid in row.grids.items()}
+    return {
+        name: EXPERIMENTS[name].cells(
+            **{**grid, "activations": (*grid.get("activations", ACTIVATIONS), *own), "seed": seed}
+        )
+        for name, grid in row.grids.items()
+    }
+
+
+def configuration(command: str, profile: str, seed: int, own: Sequence[str] = ()) -> dict[str, Any]:
+    """What a run of the benchmarks or of everything depends on, and what resumes it."""
+    files = digests(own)
+    return {"command": command, "profile": profile, "seed": seed, **({"activations": files} if files else {})}
 
 
 PROFILES = {
@@ -41,7 +60,6 @@ PROFILES = {
             "accuracy": {"dtypes": ("float32",), "count": 2**16},
             "curves": {},
             "depth": {
-                "activations": tuple(ACTIVATIONS),
                 "initializers": ("xavier_normal", "he_normal", "framework_default"),
                 "seeds": 3,
             },
@@ -54,8 +72,14 @@ PROFILES = {
                 "dtypes": ("float32",),
                 "seeds": 2,
             },
-            "time": {"activations": tuple(ACTIVATIONS), "initializers": ("xavier_normal", "orthogonal"), "seeds": 3},
-            "lyapunov": {"architectures": CELLS, "lengths": (300,), "widths": (16,), "seeds": 2},
+            "time": {"initializers": ("xavier_normal", "orthogonal"), "seeds": 3},
+            "lyapunov": {
+                "architectures": CELLS,
+                "activations": ("tanh",),
+                "lengths": (300,),
+                "widths": (16,),
+                "seeds": 2,
+            },
             "training": {"epochs": 20, "seeds": 3},
         },
     ),
@@ -64,15 +88,18 @@ PROFILES = {
         grids={
             "accuracy": {},
             "curves": {},
-            "depth": {"activations": tuple(ACTIVATIONS), "initializers": UNGATED},
-            "phase": {"activations": tuple(ACTIVATIONS)},
+            "depth": {"initializers": UNGATED},
+            "phase": {},
             "spectrum": {
-                "activations": tuple(ACTIVATIONS),
                 "initializers": ("lecun_normal", "he_normal", "orthogonal"),
                 "dtypes": ("float32",),
             },
-            "time": {"activations": tuple(ACTIVATIONS), "initializers": UNGATED},
-            "lyapunov": {"architectures": CELLS, "initializers": ("xavier_normal", "orthogonal", "saturating")},
+            "time": {"initializers": UNGATED},
+            "lyapunov": {
+                "architectures": CELLS,
+                "activations": ("tanh",),
+                "initializers": ("xavier_normal", "orthogonal", "saturating"),
+            },
             "training": {"epochs": 60, "seeds": 8},
         },
     ),

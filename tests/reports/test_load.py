@@ -171,3 +171,29 @@ def test_foreign_json(run, content):
     (run / "cost.json").write_text(content)
     with pytest.raises(UserError, match=r"cost\.json"):
         load(run)
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("a/own.py:relu", "/b c:d/own.py:tanh", "tanh"), {"own.py:relu", "own.py:tanh", "tanh"}),
+        (("a/own.py:f", "b/own.py:f", "tanh"), {"a/own.py:f", "b/own.py:f", "tanh"}),
+    ],
+)
+def test_ones_own_activations_are_shown_without_their_folders(run, names, shown):
+    given = dict(zip(("relu", "sigmoid", "tanh"), names, strict=True))
+    for name in ("depth", "time", "training", "curves"):
+        table = pd.read_parquet(run / f"{name}.parquet")
+        table.assign(activation=table.activation.map(given)).to_parquet(run / f"{name}.parquet")
+    cost = json.loads((run / "cost.json").read_text())
+    for benchmark in cost["benchmarks"]:
+        known = benchmark["extra_info"]["activation"]
+        benchmark["extra_info"]["activation"] = given[known]
+        benchmark["fullname"] = benchmark["fullname"].replace(f"[{known}-", f"[{given[known]}-")
+    (run / "cost.json").write_text(json.dumps(cost))
+    tables = load(run)
+    for name in tables.tables:
+        assert {*tables[name].activation.cat.categories} == shown
+        assert tables[name].activation.notna().all()
+    expected = f"bench_activations.py::test_activation[{names[0]}-forward-L2-float32]"
+    assert expected in set(tables["cost"].benchmark)

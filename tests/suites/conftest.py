@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "full: as in suites/conftest.py, for the tests that read the grids")
+    for marker in ("full", "grid"):
+        config.addinivalue_line("markers", f"{marker}: as in suites/conftest.py, for the tests that read the grids")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from suites import (
     bench_optimizers,
     bench_recurrent,
     bench_training,
+    grids,
     layers,
     limits,
     summary,
@@ -24,8 +25,7 @@ from suites.levels import level_of, levels
 
 def cells(test):
     """(values, left to the full profile) of every benchmark of a test function."""
-    (mark,) = (mark for mark in test.pytestmark if mark.name == "parametrize")
-    return [(cell.values, any(mark.name == "full" for mark in cell.marks)) for cell in mark.args[1]]
+    return [(cell.values, any(mark.name == "full" for mark in cell.marks)) for cell in grids.of(test).cells()]
 
 
 def measured(folder):

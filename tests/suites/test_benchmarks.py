@@ -57,11 +57,26 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert json.loads((tmp_path / "out" / "environment.json").read_text()) == record
 
 
+def test_what_is_done_of_another_state_of_ones_own_file_is_not_resumed(tmp_path):
+    path, folder = tmp_path / "own.py", {"folder": str(tmp_path / "out")}
+    path.write_text("def f(x):\n    return x\ndef f_derivative(x):\n    return type(x)(1)\n")
+    asked = {**ONE, "select": "own.py:f-forward-L2", "own": [f"{path}:f"], "more_to_come": True, **folder}
+    assert run(**asked) == (0, {})
+    (benchmark,) = json.loads((tmp_path / "out" / "cost.json").read_text())["benchmarks"]
+    assert benchmark["name"] == f"test_activation[{path}:f-forward-L2-float32]"
+    assert benchmark["params"]["activation"] == benchmark["extra_info"]["activation"] == f"{path}:f"
+    path.write_text(path.read_text() + "# another\n")
+    code, error = run(**asked)
+    assert code == 1
+    assert "holds a run of another configuration (activations: " in error
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"seed": -1}, "seed must be a whole number of 0 or more, got -1"),
         ({"profile": "quik"}, "unknown profile 'quik'"),
+        ({"own": ["relu"]}, "relu is measured anyway; give an activation of your own, FILE.py:NAME"),
         ({"suites": ["activation"]}, "unknown suite 'activation'; nearest: activations"),
     ],
 )

@@ -6,17 +6,19 @@ from kernels.activations import ACTIVATIONS
 from kernels.initializers import INITIALIZERS
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS
-from suites.profiles import PLANES, PROFILES, cells
+from suites.own_activations import own
+from suites.profiles import PROFILES, cells, configuration
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_experiment_and_every_activation_is_in(profile):
-    """But of what is not about activations first of all."""
+    """Spectra of cells are of tanh alone, and those of networks and phase diagrams in the quick profile of a few."""
     grids = cells(profile, seed=3)
     assert list(grids) == list(EXPERIMENTS)
     for name, grid in grids.items():
-        few = {"lyapunov": {"tanh"}} | ({"phase": PLANES, "spectrum": PLANES} if profile == "quick" else {})
-        assert {cell.activation for cell in grid} == set(few.get(name, ACTIVATIONS)), name
+        few = name == "lyapunov" or (profile == "quick" and name in ("phase", "spectrum"))
+        expected = set(PROFILES[profile].grids[name]["activations"]) if few else set(ACTIVATIONS)
+        assert {cell.activation for cell in grid} == expected, name
         assert all(getattr(cell, "seed", 3) == 3 for cell in grid)
 
 
@@ -37,6 +39,19 @@ def test_every_profile_says_how_often_a_benchmark_is_timed():
     quick, full = (PROFILES[name].rounds for name in ("quick", "full"))
     assert {"max_time", "min_rounds"} == quick.keys() == full.keys()
     assert all(quick[name] < full[name] for name in quick)
+
+
+def test_ones_own_activation_is_in_every_experiment_and_names_the_run(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("def f(x):\n    return x\ndef f_derivative(x):\n    return type(x)(1)\n")
+    name = f"{path}:f"
+    known, more = cells("quick"), cells("quick", own=[name])
+    for experiment, grid in more.items():
+        assert {cell.activation for cell in grid} == {*(cell.activation for cell in known[experiment]), name}
+        assert [cell for cell in grid if cell.activation != name] == list(known[experiment])
+    plain = configuration("run", "quick", 3)
+    assert plain == {"command": "run", "profile": "quick", "seed": 3}
+    assert configuration("run", "quick", 3, [name]) == {**plain, "activations": {name: own(name).digest}}
 
 
 def test_an_unknown_profile_is_refused():
