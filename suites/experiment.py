@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kernels import jit
-from suites import certify, curves, depth, interrupts, lyapunov, phase, sequence, spectrum, training
+from suites import certify, claims, curves, depth, interrupts, lyapunov, phase, sequence, spectrum, training
 from suites.environment import version
 from suites.errors import UserError
 from suites.own_activations import digests
@@ -183,5 +183,6 @@ EXPERIMENTS = {
         Experiment("time", sequence.cells, sequence.measure),
         Experiment("lyapunov", lyapunov.cells, lyapunov.measure),
         Experiment("training", training.cells, training.measure, timed=True),
+        Experiment("claims", claims.cells, claims.measure),
     )
 }

@@ -81,6 +81,7 @@ PROFILES = {
                 "seeds": 2,
             },
             "training": {"epochs": 20, "seeds": 3},
+            "claims": {},
         },
     ),
     "full": Profile(
@@ -101,6 +102,7 @@ PROFILES = {
                 "initializers": ("xavier_normal", "orthogonal", "saturating"),
             },
             "training": {"epochs": 60, "seeds": 8},
+            "claims": {"width": 256, "seeds": 8},
         },
     ),
 }

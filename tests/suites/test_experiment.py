@@ -194,6 +194,7 @@ def test_cells_stored_one_by_one_are_collected(tmp_path):
 
 
 def test_the_table_has_every_experiment():
-    assert list(EXPERIMENTS) == ["accuracy", "curves", "depth", "phase", "spectrum", "time", "lyapunov", "training"]
+    names = ["accuracy", "curves", "depth", "phase", "spectrum", "time", "lyapunov", "training", "claims"]
+    assert list(EXPERIMENTS) == names
     assert all(name == row.name for name, row in EXPERIMENTS.items())
     assert EXPERIMENTS["depth"].measure is depth.measure

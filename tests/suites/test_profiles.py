@@ -4,6 +4,7 @@ import pytest
 
 from kernels.activations import ACTIVATIONS
 from kernels.initializers import INITIALIZERS
+from suites import claims
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS
 from suites.own_activations import own
@@ -18,6 +19,8 @@ def test_every_experiment_and_every_activation_is_in(profile):
     for name, grid in grids.items():
         few = name == "lyapunov" or (profile == "quick" and name in ("phase", "spectrum"))
         expected = set(PROFILES[profile].grids[name]["activations"]) if few else set(ACTIVATIONS)
+        if name == "claims":
+            expected = {cell.activation for cell in claims.cells()}
         assert {cell.activation for cell in grid} == expected, name
         assert all(getattr(cell, "seed", 3) == 3 for cell in grid)
 
@@ -33,6 +36,7 @@ def test_full_has_every_initializer_and_more_of_everything():
         assert {cell.initializer for cell in quick[name]} < set(INITIALIZERS)
         assert full[name][0].seeds > quick[name][0].seeds
     assert full["training"][0].epochs > quick["training"][0].epochs
+    assert max(cell.width for cell in full["claims"]) > max(cell.width for cell in quick["claims"])
 
 
 def test_every_profile_says_how_often_a_benchmark_is_timed():
