@@ -17,6 +17,7 @@ from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
 from reports.critical import critical, phase, spectrum
 from reports.examining import doctor
+from reports.judging import claims
 from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, timed, train
 from reports.options import Format, KeptOut, Names, Out, Own, Profile, Seed
@@ -102,7 +103,7 @@ def bench(
         raise typer.Exit(FAILED)
 
 
-for command in (train, critical, phase, spectrum, lyapunov):
+for command in (train, critical, phase, spectrum, lyapunov, claims):
     app.command()(command)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import accuracy, layers, ratios
+from reports import accuracy, claims, layers, ratios
 from reports.answer import answer
 from reports.figures import FIGURES, Figure
 from reports.load import Tables, load
@@ -53,15 +53,17 @@ def render(folder: Path) -> Path:
     peers = ratios.cells(run["peers"])
     certified = accuracy.beside(certificate(run["accuracy"]))
     costs = layers.costs(run["cost"])
-    always = {"ranking": ranked, "table1": trained}
-    for name, table in (always | {"peers": peers, "certificate": certified, "layer_costs": costs}).items():
+    ledger = claims.judged(run)
+    always, judged = {"ranking": ranked, "table1": trained}, claims.details(ledger) if claims.section(ledger) else []
+    others = {"peers": peers, "certificate": certified, "layer_costs": costs, "claims": judged}
+    for name, table in (always | others).items():
         if name in always or len(table):
             _write_csv(target / FOLDER / f"{name}.csv", table)
     text = _template().render(
         name=folder.resolve().name, cpu=run.environment.get("cpu"), entries=record(run), setup=setup(run),
         notes=_notes(run),
         answer=answer(ranked), ranking=ranked.to_dict("records"), training=trained.to_dict("records"),
-        accuracy=accuracy.section(certified), layers=layers.section(costs),
+        accuracy=accuracy.section(certified), layers=layers.section(costs), claims=claims.section(ledger),
         peers=ratios.section(peers, run.session, run.environment.get("caches", {})),
         sections=sections, folder=FOLDER, LONG=LONG,
     )  # fmt: skip

@@ -63,7 +63,7 @@ def test_writes_a_page_and_every_figure_with_its_data(rendered, text):
     assert {path.name for path in report.iterdir()} == {"index.html", "figures"}
     names = {path.name for path in (report / "figures").iterdir()}
     drawn = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "csv")}
-    assert names == drawn | {"ranking.csv", "table1.csv", "layer_costs.csv"}
+    assert names == drawn | {"ranking.csv", "table1.csv", "layer_costs.csv", "claims.csv"}
 
 
 def test_is_sound_html(text):
@@ -174,3 +174,22 @@ def test_damaged_run_writes_nothing(run):
     with pytest.raises(UserError):
         render(run)
     assert not (run / "report").exists()
+
+
+def test_the_ledger_has_every_claim_its_sentence_folded_and_its_verdict_marked(text):
+    ledger = text[text.index('<section id="claims">') :]
+    ledger = ledger[: ledger.index("</section>")]
+    assert ledger.count("<details>") == ledger.count('<blockquote lang="zh">') == 25
+    assert '<a href="#claims">' in text
+    assert "20. fully connected, 50 layers" in ledger
+    assert re.search(r'<td class="verdict holds"><span aria-hidden="true">✓</span> holds', ledger)
+    assert re.search(r'<td class="verdict missing"><span aria-hidden="true">…</span> not measured in this run', ledger)
+    assert "needs the deep training suite with sigmoid" in ledger
+
+
+def test_no_ledger_where_nothing_for_it_was_measured(run):
+    for path in run.glob("*.parquet"):
+        path.unlink()
+    text = render(run).read_text(encoding="utf-8")
+    assert 'id="claims"' not in text
+    assert not (run / "report" / "figures" / "claims.csv").exists()
