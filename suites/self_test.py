@@ -154,14 +154,11 @@ def dot_product(architecture: str) -> float:
     rng = np.random.default_rng(0)
     shape = (3, 4, 8) if "time" in row.kinds else (6, 8)
     state = network.init(rng, shape, np.dtype(np.float64))
-    x = rng.standard_normal(shape)
-    u = rng.standard_normal(network.forward(state, x).shape)
-    inputs: list[tuple[Array, Array]] = [
-        (x, network.backward(state, u)),
-        *((p, gradient) for _, p, gradient in parameters(state)),
-    ]
-    pairs = [(array, gradient.copy(), rng.standard_normal(array.shape)) for array, gradient in inputs]
-    pulled_back = math.fsum(float(np.vdot(gradient, v)) for _, gradient, v in pairs)
+    x = np.asarray(rng.standard_normal(shape))
+    u = np.asarray(rng.standard_normal(network.forward(state, x).shape))
+    inputs = [(x, network.backward(state, u)), *((p, gradient) for _, p, gradient in parameters(state))]
+    pairs = [(array, gradient.copy(), np.asarray(rng.standard_normal(array.shape))) for array, gradient in inputs]
+    pulled_back = sum(float(np.vdot(gradient, v)) for _, gradient, v in pairs)
 
     def moved(step: float) -> Array:
         for array, _, v in pairs:

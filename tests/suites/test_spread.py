@@ -1,0 +1,184 @@
+"""Few cells in flight, a dead worker's cells measured by others, the cell that kills its worker named."""
+
+import importlib
+import json
+import sys
+from collections import Counter
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_info
+
+from kernels.blas import set_threads
+from kernels.jit import max_threads, num_threads
+from suites.errors import UserError
+from suites.experiment import EXPERIMENTS
+from suites.results import CELLS, Run
+from suites.spread import IN_FLIGHT, DeadlyCellError, one_thread, spread
+from suites.workers import executor, workers
+
+
+@pytest.fixture
+def flaky(monkeypatch):
+    """The module of cells that kill their workers, which these import by its name."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    yield importlib.import_module("flaky")
+    del sys.modules["flaky"]
+
+
+class Threads(ThreadPoolExecutor):
+    """Workers that some cells kill, so many times each."""
+
+    def __init__(self, kills=(), error=BrokenExecutor):
+        super().__init__(2)
+        self.kills, self.error, self.futures, self.most = Counter(kills), error, [], 0
+
+    def submit(self, function, *arguments):
+        self.futures.append(super().submit(function, *arguments))
+        self.most = max(self.most, sum(not future.done() for future in self.futures))
+        return self.futures[-1]
+
+    def measure(self, cell):
+        self.kills[cell] -= 1
+        if self.kills[cell] >= 0:
+            raise self.error
+        return 10 * cell
+
+    def run(self, cells, windows=IN_FLIGHT):
+        with self:
+            return dict(spread(self, self.measure, cells, windows))
+
+
+def test_every_cell_is_measured_once():
+    pool = Threads()
+    assert pool.run(range(1000)) == {cell: 10 * cell for cell in range(1000)}
+    assert len(pool.futures) == 1000
+
+
+def test_few_are_in_flight():
+    pool = Threads()
+    pool.run(iter(range(200)), (7, 1))
+    assert pool.most <= 7
+
+
+def test_cells_that_were_in_flight_with_a_death_are_measured_again():
+    pool = Threads({5: 1, 6: 2, 7: 2})
+    assert pool.run(range(50)) == {cell: 10 * cell for cell in range(50)}
+
+
+def test_a_cell_that_kills_every_worker_has_no_rows_and_the_others_have():
+    pool = Threads({5: 3, 40: 10})
+    assert pool.run(range(50)) == {cell: None if cell in (5, 40) else 10 * cell for cell in range(50)}
+
+
+def test_a_cell_that_the_executor_gave_up_itself_is_not_tried_again():
+    pool = Threads({5: 10}, DeadlyCellError)
+    assert pool.run(range(50)) == {cell: None if cell == 5 else 10 * cell for cell in range(50)}
+    assert len(pool.futures) == 50
+
+
+def test_workers_that_die_whatever_they_do_end_it():
+    class Dead(Threads):
+        def submit(self, function, *arguments):
+            return super().submit(self.die)
+
+        def die(self):
+            raise BrokenExecutor("no memory")
+
+    with pytest.raises(BrokenExecutor, match="no memory"):
+        Dead().run(range(5))
+
+
+def test_an_error_of_a_cell_is_raised_and_the_rest_not_begun():
+    def measure(cell):
+        raise ZeroDivisionError
+
+    with Threads() as pool:
+        with pytest.raises(ZeroDivisionError):
+            list(spread(pool, measure, range(1000)))
+        assert len(pool.futures) == IN_FLIGHT[0]
+        assert any(future.cancelled() for future in pool.futures)
+
+
+def test_killed_workers_are_replaced_and_nothing_is_lost(tmp_path, flaky):
+    cells = [flaky.FlakyCell(seed, str(tmp_path), kills=seed == 3) for seed in range(8)]
+    with executor(2) as pool:
+        table = flaky.FLAKY.run(cells, Run.create(tmp_path / "run", {}), pool)
+    assert (tmp_path / "3-0").exists()
+    expected = flaky.FLAKY.run([flaky.FlakyCell(seed) for seed in range(8)])
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+
+
+def test_the_cell_that_kills_its_worker_is_named_and_the_others_are_kept(tmp_path, flaky):
+    run, cells = Run.create(tmp_path / "run", {}), [flaky.FlakyCell(seed, str(tmp_path)) for seed in range(6)]
+    cells[2] = flaky.FlakyCell(2, str(tmp_path), kills=100)
+    with executor(2) as pool, pytest.raises(UserError, match=rf"FlakyCell\(seed=2.*in {run.folder}, and the same"):
+        flaky.FLAKY.run(cells, run, pool)
+    assert pd.read_parquet(run.folder / "flaky.parquet").seed.unique().tolist() == [0, 1, 3, 4, 5]
+
+
+def test_an_executor_that_cannot_go_on_ends_it_with_a_message(tmp_path, flaky):
+    cells = [flaky.FlakyCell(seed, str(tmp_path), kills=seed == 1) for seed in range(4)]
+    with (
+        ProcessPoolExecutor(1, get_context("spawn")) as pool,
+        pytest.raises(UserError, match="workers die whatever they measure"),
+    ):
+        flaky.FLAKY.run(cells, Run.create(tmp_path / "run", {}), pool)
+    assert len(pd.read_parquet(tmp_path / "run" / "flaky.parquet")) == 2
+
+
+GRIDS = {
+    "depth": {
+        "architectures": ["plain", "transformer_pre"], "initializers": ["orthogonal"], "depth": 3, "width": 192,
+        "batch": 8, "seeds": 2,
+    },
+    "time": {"architectures": ["rnn"], "length": 5, "width": 64, "batch": 8, "seeds": 2},
+}  # fmt: skip
+
+
+def test_tables_are_the_same_bytes_whoever_measures(tmp_path):
+    def written(name, pool):
+        run = Run.create(tmp_path / name, {})
+        for experiment, grid in GRIDS.items():
+            EXPERIMENTS[experiment].run(EXPERIMENTS[experiment].cells(**grid), run, pool)
+        return [(run.folder / f"{experiment}.parquet").read_bytes() for experiment in GRIDS]
+
+    expected = written("here", None)
+    set_threads(max_threads())
+    try:
+        assert written("many threads here", None) == expected
+    finally:
+        set_threads(1)
+    for count in (1, 2):
+        with workers(count) as pool:
+            assert written(f"{count} workers", pool) == expected
+
+
+def test_one_thread_is_one_of_every_library_and_what_was_comes_back():
+    def threads():
+        return {row["filepath"]: row["num_threads"] for row in threadpool_info() if row["user_api"] == "blas"}
+
+    before = threads(), num_threads()
+    with one_thread():
+        assert set(threads().values()) == {1}
+        assert num_threads() == 1
+    assert (threads(), num_threads()) == before
+
+
+def test_a_sweep_whose_process_is_killed_goes_on(tmp_path, start, gradfade):
+    names = ("--activation", "tanh", "--activation", "relu", "--activation", "selu", "--activation", "elu")
+    command = ("attenuate", "depth", *names, "--depth", "30", "--width", "64", "--workers", "2", "--out", "run")
+    process = start(*command)
+    folder = tmp_path / "run" / CELLS / "depth"
+    while not list(folder.glob("*.parquet")):
+        assert process.poll() is None, process.communicate()
+    process.kill()
+    process.communicate()
+    done = len(list(folder.glob("[0-9a-f]*.parquet")))
+    code, out, err = gradfade(*command, "--format", "json")
+    assert code == 0
+    assert f"depth: {done} of 4 cells were done" in err
+    assert len(json.loads(out)) == 4
