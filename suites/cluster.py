@@ -30,12 +30,14 @@ def cluster(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client
+        from distributed.comm import resolve_address
     except ImportError:
         raise UserError("--dask needs a package more: pip install 'gradfade[dask]'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its errors are told in a line, as ours are
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # versions are compared below
         try:
+            resolve_address(address)  # a client of one that is none would complain once more when it is thrown away
             client = Client(address, timeout=SECONDS, set_as_default=False, name="gradfade")
         except Exception as error:  # whatever: anything may listen there, and answer anything
             raise UserError(f"no Dask scheduler at {address}: {error}") from None

@@ -26,10 +26,8 @@ def executor(count: int | None = None, dask: str | None = None) -> Iterator[Exec
     if dask is not None:
         from suites.cluster import cluster  # an extra
 
-        if count != 1:
-            raise UserError(
-                f"--workers are processes here and --dask those of a cluster: give one, not {count} and {dask}"
-            )
+        if count not in (None, 1):
+            raise UserError(f"give --workers {count}, processes here, or --dask {dask}, those of a cluster, not both")
         with cluster(dask) as pool:
             yield pool
     elif count is not None and whole("workers", count, 1) == 1:
