@@ -34,7 +34,9 @@ def flaky():
 @pytest.fixture(scope="module")
 def two_workers(flaky):
     """The address of a scheduler with two workers of one thread each, which are started anew where they die."""
-    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as running:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=60
+    ) as running:
         yield running.scheduler_address
 
 
@@ -68,7 +70,9 @@ def test_a_worker_killed_half_way_is_no_loss(tmp_path, two_workers, flaky):
 def test_a_scheduler_that_ends_is_told_and_what_was_measured_kept(tmp_path, flaky):
     cells = [flaky.FlakyCell(seed, seconds=0.2) for seed in range(50)]
     run = Run.create(tmp_path / "run", {})
-    with distributed.LocalCluster(1, threads_per_worker=1, dashboard_address=":0", processes=False) as running:
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", processes=False
+    ) as running:
 
         def progress(done, total):
             if done == 2:
@@ -84,7 +88,9 @@ def test_a_scheduler_that_ends_is_told_and_what_was_measured_kept(tmp_path, flak
 
 def test_workers_that_are_gone_are_not_waited_for(monkeypatch, flaky):
     monkeypatch.setattr(cluster, "PATIENCE", 2)
-    with distributed.LocalCluster(1, threads_per_worker=1, dashboard_address=":0", processes=False) as running:
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", processes=False
+    ) as running:
 
         def progress(done, total):
             if done == 1:
@@ -97,7 +103,7 @@ def test_workers_that_are_gone_are_not_waited_for(monkeypatch, flaky):
 def test_a_scheduler_without_workers_is_told(monkeypatch):
     monkeypatch.setattr(cluster, "SECONDS", 1)
     with (
-        distributed.LocalCluster(0, threads_per_worker=1, dashboard_address=":0", processes=False) as running,
+        distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0", processes=False) as running,
         pytest.raises(UserError, match="has no workers"),
         executor(1, running.scheduler_address),
     ):
