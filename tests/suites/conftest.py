@@ -1,11 +1,13 @@
 """Benchmark sessions run as a user runs them: pytest in a process of its own."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,6 +15,16 @@ ROOT = Path(__file__).parents[2]
 def pytest_configure(config):
     for marker in ("full", "grid"):
         config.addinivalue_line("markers", f"{marker}: as in suites/conftest.py, for the tests that read the grids")
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """Networks in plain NumPy, of simulated.py beside this file."""
+    spec = importlib.util.spec_from_file_location("simulated", Path(__file__).with_name("simulated.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with threadpool_limits(limits=1, user_api="blas"):  # of matrices so small, threads only wait for one another
+        yield module
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from kernels.critical import MeanField
 from suites import attenuation, depth, summary
 from suites.attenuation import streams
 from suites.errors import UserError
-from suites.theory import spread
+from suites.prediction import spread
 
 SMALL = {"depths": [6], "widths": [12], "batch": 5, "seeds": 2}
 

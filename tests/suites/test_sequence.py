@@ -13,7 +13,7 @@ from kernels.initializers import INITIALIZERS
 from suites import attenuation, sequence
 from suites.attenuation import streams
 from suites.errors import UserError
-from suites.theory import spread
+from suites.prediction import spread
 
 SMALL = {"lengths": [6], "widths": [12], "inputs": 4, "batch": 5, "seeds": 2}
 

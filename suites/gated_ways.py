@@ -1,0 +1,94 @@
+"""All ways that a gradient takes back through a gated cell, summed: the weights are the same at every step."""
+
+import math
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from scipy.signal import lfilter
+
+from suites.prediction import Array
+
+WALKED = 1024  # steps after which the factor per step is taken to be the last one's
+CLASSES_WALKED = 512  # the same where units differ: there theory ends
+SHRUNK = 8.0  # ln of what the last coefficient of a series is shrunk by, so that those beyond it do not fold into it
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What a step does to a gradient in a unit: first and second moments over time, an array over the units of each.
+
+    stay: what remains in the unit; hop: what goes on through the weights, times the root of sw2; stay_hop: the mean of
+    the product of both.
+    """
+
+    stay: Array
+    stay_squared: Array
+    hop: Array
+    hop_squared: Array
+    stay_hop: Array
+
+
+def alike(ways: Ways, steps: int) -> Array:
+    """ln of the mean squared gradient after 0 to steps steps back, of a cell whose units are all alike.
+
+    The square of a norm is a sum over pairs of ways. A pair counts if both have gone through the same weights, that is
+    if they have hopped equally often in the end. So two ways are walked side by side: while one is hops ahead of the
+    other they are in different units, where gates are independent; otherwise in the same one at the same time.
+    """
+    walked = min(steps, WALKED)
+    pairs, logs = np.zeros(walked + 2), np.zeros(steps + 1)  # pairs by how many hops one is ahead; times the last one's
+    pairs[0] = 1.0
+    stay, stay_squared, hop, hop_squared, stay_hop = (float(np.mean(moment)) for moment in astuple(ways))
+    even, uneven = stay**2 + hop**2, stay * hop
+    for n in range(1, walked + 1):
+        together, pairs[0] = pairs[0], 0.0
+        after = even * pairs
+        after[1:] += uneven * pairs[:-1]
+        after[:-1] += uneven * pairs[1:]
+        after[0] += uneven * pairs[1] + (stay_squared + hop_squared) * together
+        after[1] += stay_hop * together
+        logs[n] = logs[n - 1] + math.log(after[0])
+        pairs = after / after[0]
+    logs[walked:] = logs[walked] + (logs[walked] - logs[walked - 1]) * np.arange(steps - walked + 1)
+    return logs
+
+
+def various(ways: Ways, steps: int, staying: bool) -> Array:
+    """The same where units differ: their moments are arrays. steps: at most CLASSES_WALKED.
+
+    staying: whether a way may end with steps in its last unit, or ends as it hops. Gates are taken for independent of
+    one another even where two ways are in one unit, unless they came into it together and leave it together.
+
+    Of independent gates it is the diagonal of a series in x and y, the steps of both ways: 1/(1 - x y B(x, y)), times
+    A(x, y) where staying; A = E[1/((1 - f x)(1 - f y))], B = E[a^2/((1 - f x)(1 - f y))], f = stay, a = hop.
+    """
+    size, n = 3 * steps // 2 + 2, np.arange(steps + 1)
+    radius = math.exp(-SHRUNK / steps) / fastest(ways)
+    x = radius * np.exp(2j * np.pi * np.arange(size) / size)
+    kept = 1 / (1 - x[:, None] * ways.stay)
+    hopping = 1 / (1 - np.outer(x, x) * ((kept * ways.hop**2) @ kept.T / ways.stay.size))
+
+    def diagonal(series: Array) -> Array:
+        return np.diag(np.fft.fft2(series)).real[: steps + 1] / size**2 * radius ** (-2.0 * n)
+
+    together, apart = ways.stay_squared ** n[:, None], ways.stay ** (2 * n[:, None])
+    more_hopping = np.append(0.0, np.mean(ways.hop_squared * together - ways.hop**2 * apart, axis=1)[:-1])
+    independent = diagonal(hopping)
+    recurring = np.convolve(independent, more_hopping)[: steps + 1]
+    hops = lfilter([1.0], np.append(1.0, -recurring[1:]), independent)
+    if not staying:
+        return np.log(hops)
+    ends = diagonal(hopping * (kept @ kept.T / ways.stay.size))
+    then = np.convolve(more_hopping, ends)[: steps + 1] + np.mean(together - apart, axis=1)
+    return np.log(ends + np.convolve(hops, then)[: steps + 1])
+
+
+def fastest(ways: Ways) -> float:
+    """The spectral radius z of diag(stay) + W diag(hop), W Gaussian of variance 1/width: E[hop^2/(z - stay)^2] = 1."""
+    low = float(np.max(ways.stay))
+    high = low + float(np.max(ways.hop)) + 1.0
+    while True:
+        z = (low + high) / 2
+        if z in (low, high):
+            return high
+        low, high = (z, high) if np.mean((ways.hop / (z - ways.stay)) ** 2) > 1 else (low, z)

@@ -1,0 +1,133 @@
+"""What a prediction is: a curve and a band, or the reason why theory has neither."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from kernels.critical import MeanField
+from kernels.initializers import INITIALIZERS, Initializer
+from suites.own_activations import lookup_activation
+
+Array = np.ndarray[Any, Any]
+
+STEP = 0.02  # of the grid in ln q on which moments are known
+SMALLEST = 1e-250  # variance of pre-activations, and the inverse of the largest, between which moments are interpolated
+LARGEST_SPREAD = 0.2  # variance of ln|Ju|^2 per layer: log10 of a norm is then below that of its mean by up to 0.022
+RESTING = 1e-13  # relative change of a state that is at rest
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of log10 of the gradient norm at positions 0 to L over that at L, shape (L + 1,); NaN where theory is silent.
+
+    curve is half of log10 of the expected squared norm ratio. sd is the standard deviation of the measured log10
+    between networks, for one sample (batch 1): a batch averages most of it away, and then sd is NaN; so it is where the
+    spread is not known. reason: a sentence that says why there is no curve; "" where there is one.
+    """
+
+    curve: Array
+    sd: Array
+    reason: str = ""
+
+    @classmethod
+    def of_factors(cls, factors: list[float], variances: list[float] | None = None) -> "Prediction":
+        """From the factor on the squared norm of each layer, and the variance that it adds to ln of it.
+
+        Raises:
+            NoTheoryError: a factor is 0 or not finite.
+        """
+        squared = np.array(factors)
+        if not (np.isfinite(squared).all() and (squared > 0).all()):
+            raise NoTheoryError("the expected gradient is 0 or outgrows float64")
+        curve = 0.5 * _from_the_end(np.log10(squared))
+        if variances is None:
+            return cls(curve, np.full_like(curve, np.nan))
+        # ln|Ju|^2 has variance beta, so log10|Ju| has standard deviation sqrt(beta) / (2 ln 10).
+        beta = _from_the_end(np.array(variances))
+        return cls(curve, np.sqrt(np.maximum(beta, 0.0)) / (2 * math.log(10)))
+
+    @classmethod
+    def silent(cls, positions: int, reason: str) -> "Prediction":
+        """Of so many positions, without a curve."""
+        nothing = np.full(positions, np.nan)
+        return cls(nothing, nothing, reason)
+
+
+class NoTheoryError(ValueError):
+    """Theory is known not to hold for a configuration; the message, a sentence, says why."""
+
+
+def ingredients(activation: str, initializer: str) -> tuple[MeanField, Initializer]:
+    """The mean field of an activation, and the initialiser's rule for it.
+
+    Raises:
+        NoTheoryError: mean field has no answer for such weights.
+    """
+    row = lookup_activation(activation)
+    rule = INITIALIZERS[initializer].of(row)
+    if not rule.independent:
+        raise NoTheoryError("its weights are not independent of each other")
+    return MeanField.of(row), rule
+
+
+def spread(field: MeanField, q: float) -> float:
+    """Width times the variance of ln|J u|^2 that one layer of Gaussian weights adds (Hanin 2018, theorem 3).
+
+    ReLU 5, linear 2; inf where no unit has a slope.
+    """
+    square = field.slope_moment(q) ** 2
+    return 3 * field.slope_moment(q, 4) / square - 1 if square else math.inf
+
+
+class Moments:
+    """E[f^2], E[f'^2] and the spread, of x ~ N(0, q), as functions of q, cheap for many q.
+
+    Each is interpolated between four points of a grid in ln q, with a relative error of some 1e-8: mean square and
+    slopes of thousands of layers, no two of the same variance, take some hundred quadratures.
+    """
+
+    def __init__(self, field: MeanField) -> None:
+        self.value = _interpolated(field.value_moment)
+        self.slope = _interpolated(field.slope_moment)
+        self.spread = _interpolated(lambda q: spread(field, q))
+
+
+def _interpolated(moment: Callable[[float], float]) -> Callable[[float], float]:
+    known = cache(lambda i: moment(math.exp(i * STEP)))
+
+    def between(q: float) -> float:
+        if not SMALLEST < q < 1 / SMALLEST:
+            if not math.isfinite(q):
+                raise NoTheoryError("its pre-activations outgrow float64")
+            return moment(q)
+        i, t = divmod(math.log(q) / STEP, 1)
+        first, second, third, fourth = (known(int(i) + k) for k in (-1, 0, 1, 2))
+        near = second * (t - 1) * (t + 1) * (t - 2) / 2 - third * t * (t + 1) * (t - 2) / 2
+        return near + (fourth * t * (t + 1) * (t - 1) - first * t * (t - 1) * (t - 2)) / 6
+
+    return between
+
+
+def check_spread(per_layer: float) -> None:
+    """Raise NoTheoryError where the variance of ln|Ju|^2 per layer is so large that no network is like the mean."""
+    if not per_layer < LARGEST_SPREAD:
+        raise NoTheoryError("so few units of a layer carry gradient that no network is like the mean of all")
+
+
+def settled(step: Callable[[float], float], state: float, count: int) -> list[float]:
+    """count states of a recursion, the first given; step is asked no more once it has come to rest."""
+    states = [state]
+    while len(states) < count:
+        states.append(step(states[-1]))
+        if abs(states[-1] - states[-2]) <= RESTING * abs(states[-1]):
+            break
+    return states + states[-1:] * (count - len(states))
+
+
+def _from_the_end(factors: Array) -> Array:
+    """Sums of factors l+1 to L, for l = 0 to L."""
+    return np.append(np.cumsum(factors[::-1])[::-1], 0.0)

@@ -1,0 +1,140 @@
+"""Predictions of networks of dense layers: plain, with skips, with BatchNorm or LayerNorm.
+
+Everywhere the inputs are such that the first pre-activations have variance 1, and the gradient that enters at the
+end is independent of the weights.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kernels.correlation import normalised_pair
+from kernels.critical import MeanField, expectation
+from kernels.initializers import Initializer
+from kernels.moments import EPSILON as EPS
+from suites.prediction import Moments, NoTheoryError, Prediction, check_spread, ingredients, settled, spread
+
+LEAST_BATCH = 6  # of BatchNorm: below it 1/variance of a unit's batch has itself no finite variance
+LARGEST_DIFFERENCE = 1.3  # relative, in a mean square of pre-activations between samples of a batch
+STEP = 1e-3  # of q, of a numerical derivative
+ALIKE = 1.001  # growth of those differences per layer that is 1 but for rounding
+LARGEST_EPS = 0.05  # share of BatchNorm's eps in its divisor, beyond which the correction for it is too coarse
+
+
+def plain(*, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any) -> Prediction:
+    """depth layers f(x W + b) (Poole 2016; Schoenholz 2017): the transient product of chi(q_l)."""
+    field, rule = ingredients(activation, initializer)
+    sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
+    moments = Moments(field)
+    variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
+    spreads = [(moments.spread(q) - _less(rule)) / width for q in variances]
+    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, batch)
+
+
+def residual(*, scale: float = 1.0, **configuration: Any) -> Prediction:
+    """depth blocks x + scale (f(x W1 + b1) W2 + b2) (Yang & Schoenholz 2017, section 3).
+
+    The stream's variance grows by scale^2 (s2 E[f^2] + b), the squared gradient by 1 + scale^2 s1 s2 E[f'^2].
+    """
+    return _skipping(scale, **configuration)
+
+
+def residual_scaled(*, depth: int, **configuration: Any) -> Prediction:
+    """The same with scale 1 / sqrt(depth)."""
+    return _skipping(depth**-0.5, depth=depth, **configuration)
+
+
+def _skipping(
+    scale: float, *, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any
+) -> Prediction:
+    field, rule = ingredients(activation, initializer)
+    into, out = rule.weight_variance(width, width), rule.linear().weight_variance(width, width)
+    moments, square, sb2 = Moments(field), scale * scale, rule.bias_variance(width)
+    variances = settled(lambda q: q + into * square * (out * moments.value(q) + sb2), 1.0, depth)
+    growths = [square * into * out * moments.slope(q) for q in variances]
+    # Of |g + u|^2, u what comes through the branch: 2 g u has variance 4 growth / width, |u|^2 that of two layers.
+    spreads = [
+        (4 * growth + growth**2 * (moments.spread(q) + 2 - 2 * _less(rule))) / (width * (1 + growth) ** 2)
+        for growth, q in zip(growths, variances, strict=True)
+    ]
+    return _of_layers([1 + growth for growth in growths], spreads, batch)
+
+
+def _of_layers(factors: list[float], spreads: list[float], batch: int) -> Prediction:
+    """With the band where there is one sample."""
+    check_spread(max(spreads))
+    return Prediction.of_factors(factors, spreads if batch == 1 else None)
+
+
+def layernorm(*, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any) -> Prediction:
+    """depth layers f(LN(x W + b)): sw2 E[f'^2] over what LayerNorm divides by, sw2 E[f^2] + sb2 of the layer below."""
+    field, rule = ingredients(activation, initializer)
+    sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
+    moments = Moments(field)
+    # State: the variance that LayerNorm finds; with its eps it leaves that of pre-activations a little below 1.
+    found = settled(lambda s: sw2 * moments.value(s / (s + EPS)) + sb2, 1.0, depth)
+    check_spread(spread(field, 1.0) / width)
+    return Prediction.of_factors([sw2 * moments.slope(s / (s + EPS)) / (s + EPS) for s in found])
+
+
+def batchnorm(*, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any) -> Prediction:
+    """depth layers f(BN(x W + b)) of a batch of B samples (Yang et al. 2019, section 3, here at any B).
+
+    A unit's batch of pre-activations is Gaussian with one covariance between all samples. So BatchNorm makes it a
+    uniform point on a sphere, and divides by a standard deviation that is independent of that point: 1/variance has
+    mean B / (B - 3) over sw2 (E[f^2] - E[f(x) f(y)]), x and y two samples. Backward its projection leaves a gradient
+    covariance proportional to 1 - 11'/B, whatever came from above.
+    """
+    field, rule = ingredients(activation, initializer)
+    if batch < LEAST_BATCH:
+        raise NoTheoryError(f"the gradient through BatchNorm has no finite spread in batches below {LEAST_BATCH}")
+    check_spread(spread(field, 1.0) / width)
+    _check_alike(field, depth, width)
+    x, y, weights = normalised_pair(batch, field.kinks)
+    f, slope = (function(np.stack([x, y])) for function in (field.f, field.df))
+
+    def mean(values: Any) -> float:
+        return float(weights @ values)
+
+    apart = mean(f[0] ** 2) - mean(f[0] * f[1])  # E[f^2] - E[f(x) f(y)]
+    square, weighted = mean(slope[0] ** 2), mean((x * slope[0]) ** 2)
+    both, turned = mean(slope[0] * slope[1]), mean(x * y * slope[0] * slope[1])
+    # Traces of P D G D P, for G = 1 at the top and 1 - 11'/B below: P projects out 1 and the point, D has the slopes.
+    top = (batch - 1) * square - weighted
+    below = top - (square - (square + (batch - 1) * both) / batch - (weighted + (batch - 1) * turned) / batch)
+    sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
+
+    def over_variance(variance: float) -> float:
+        share = EPS * batch / (variance * (batch - 3))
+        if not share < LARGEST_EPS:
+            raise NoTheoryError("the variance of a batch is so small that BatchNorm's eps is not negligible beside it")
+        return sw2 * batch / ((batch - 3) * variance) / (1 + share)
+
+    factors = [below / (batch - 1)] * (depth - 1) + [top / batch]
+    divisors = [over_variance(1 - sb2), *[over_variance(sw2 * apart)] * (depth - 1)]
+    return Prediction.of_factors([factor * divisor for factor, divisor in zip(factors, divisors, strict=True)])
+
+
+def _check_alike(field: MeanField, depth: int, width: int) -> None:
+    """Raise NoTheoryError where BatchNorm makes the samples of a batch ever less alike.
+
+    Where the variances of samples' pre-activations are apart by a small share, those of the next layer are apart by
+    growth times that: d ln E[(f - m)^2] / dq at q = 1, m the mean of f there. It is 1 of ReLU and linear layers, less
+    of odd bounded f, more of GELU, Swish and Softplus. So many units start with sqrt(1/width) of it.
+    """
+    mean = expectation(field.f, 1.0, field.kinks)
+    above, at, below = (
+        expectation(lambda x: (field.f(x) - mean) ** 2, q, field.kinks) for q in (1 + STEP, 1.0, 1 - STEP)
+    )
+    growth = (above - below) / (2 * STEP * at)
+    if growth > ALIKE and growth**depth > LARGEST_DIFFERENCE * math.sqrt(width):
+        raise NoTheoryError(
+            f"through BatchNorm and this activation samples grow apart in size, by {growth:.3g} per layer, "
+            "and the theory is of samples that are alike"
+        )
+
+
+def _less(rule: Initializer) -> float:
+    """Orthogonal weights keep a norm: what a Gaussian matrix adds, 2/width per layer, is missing."""
+    return 2.0 if rule.name == "orthogonal" else 0.0

@@ -1,0 +1,86 @@
+"""Predictions across time: a vanilla RNN by hand, gated cells against cells in plain NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kernels.activations import ACTIVATIONS
+from kernels.critical import MeanField
+from suites.theory import PREDICTIONS
+
+N = 256
+
+
+def curve(architecture, **sizes):
+    prediction = PREDICTIONS[architecture](**{"batch": 32, "activation": "tanh", "width": N, "inputs": 10, **sizes})
+    assert prediction.reason == ""
+    assert np.isnan(prediction.sd).all()
+    return prediction.curve
+
+
+def test_rnn_adds_the_inputs_variance_at_every_step():
+    """By hand over two steps: q_1 = s, q_2 = sw2 E[tanh(z_1)^2] + s."""
+    field = MeanField.of(ACTIVATIONS["tanh"])
+    s = 10 * 2 / (10 + N)  # xavier over 10 inputs
+    q = s + field.value_moment(s)
+    expected = 0.5 * math.log10(field.slope_moment(s) * field.slope_moment(q))
+    found = curve("rnn", initializer="xavier_normal", length=2)
+    assert found[0] == pytest.approx(expected)
+    assert found[2] == 0
+
+
+def test_rnn_framework_default_draws_everything_by_the_hidden_size():
+    field = MeanField.of(ACTIVATIONS["tanh"])
+    q = 10 / (3 * N) + 1 / (3 * N)
+    found = curve("rnn", initializer="framework_default", length=1)
+    assert found[0] == pytest.approx(0.5 * math.log10(field.slope_moment(q) / 3))
+
+
+def test_critical_weights_are_those_of_the_activation():
+    """erf' = 2/sqrt(pi) at 0, so weights of variance pi/4."""
+    s = math.pi / 4
+    moment = MeanField.of(ACTIVATIONS["erf"]).slope_moment(s)
+    found = curve("rnn", activation="erf", initializer="critical", length=1)
+    assert found[0] == pytest.approx(0.5 * math.log10(s * moment), abs=1e-8)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_without_input_the_rate_is_the_spectral_radius(cell):
+    """Gates at sigmoid(0): f + i o sw of an LSTM, z + (1 - z) r sw of a GRU; ways of n steps are fewer by sqrt(n)."""
+    found = curve(cell, initializer="xavier_normal", length=1000, width=10**9)
+    assert (found[600] - found[500]) / 100 == pytest.approx(-math.log10(0.5 + 0.25), abs=1e-3)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize(
+    ("activation", "initializer", "inputs", "sw2", "keep"),
+    [
+        ("tanh", "xavier_normal", 10, 1, 0.0),
+        ("tanh", "forget_one", 64, 1, 1.0),
+        ("softsign", "he_normal", 10, 2, 0.0),
+        ("relu", "xavier_normal", 10, 1, 0.0),
+    ],
+)
+def test_simulated_cells(cell, activation, initializer, inputs, sw2, keep, simulated):
+    width, length = 128, 20
+    vx = {"he_normal": 2.0}.get(initializer, 2 * inputs / (inputs + width))
+    sizes = {"length": length, "width": width, "batch": 8}
+    found, error = simulated.over_seeds(
+        simulated.gated, 8, cell=cell, name=activation, sw2=sw2, vx=vx, keep=keep, take=0.0, **sizes
+    )
+    predicted = curve(cell, activation=activation, initializer=initializer, inputs=inputs, **sizes)
+    assert (np.abs(predicted - found) < 4 * error + 0.008 * np.arange(length, -1, -1) + 0.02).all()
+
+
+@pytest.mark.parametrize(("cell", "sign"), [("lstm", -1), ("gru", 0)])
+def test_simulated_chrono(cell, sign, simulated):
+    """Biases ln U[1, T - 1] of the gate that keeps, of an LSTM minus that of the one that takes."""
+    width, length, inputs = 128, 30, 20
+    keep = np.log(np.random.default_rng(5).permutation(np.linspace(1, length - 1, width)))
+    biases = {"keep": keep, "take": sign * keep}
+    sizes = {"length": length, "width": width, "batch": 8}
+    vx = 2 * inputs / (inputs + width)
+    found, error = simulated.over_seeds(simulated.gated, 8, cell=cell, name="tanh", sw2=1, vx=vx, **biases, **sizes)
+    predicted = curve(cell, initializer="chrono", inputs=inputs, **sizes)
+    assert (np.abs(predicted - found) < 4 * error + 0.04).all()
