@@ -1,6 +1,7 @@
 """What a sweep across depth or time comes to: one row per configuration, over its seeds."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
     Columns: CONFIGURATION, seeds, seeds_zero (those whose gradient arrived as exactly 0), total_decades (mean over
     seeds of log10; -inf if one is 0), total_decades_low and _high (95 % t-interval; NaN with one seed),
-    decades_per_layer (_step), predicted_total_decades, predicted_decades_per_layer (_step), NaN where theory is
-    silent, and z: measured minus predicted over the standard error, NaN with one seed. The prediction is that of the
-    mean square; for one sample (batch 1), where log10 is on average less, z is against centre.
+    decades_per_layer (_step) with its _low and _high, predicted_total_decades, predicted_decades_per_layer (_step), NaN
+    where theory is silent, gap: decades per layer (step), measured minus predicted, and z: the same over the standard
+    error between seeds, NaN with one seed. A large z of a small gap tells that seeds hardly differ, or are many: theory
+    is of infinite width, and the rest shows. The prediction is that of the mean square; for one sample (batch 1), where
+    log10 is on average less, gap and z are against centre.
     """
     count, factor = FACTORS[experiment]
     first = rows[rows.position == 0]
@@ -43,32 +46,28 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
     expected = centre(table.predicted_log10_gradient, table.predicted_sd)
     half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.error
     factors = table[count].astype("float64")
+    gap = table.total_decades - expected
     summary = table[[*CONFIGURATION, "seeds", "seeds_zero", "total_decades"]].assign(
         total_decades_low=table.total_decades - half,
         total_decades_high=table.total_decades + half,
         per_factor=table.total_decades / factors,
+        per_factor_low=(table.total_decades - half) / factors,
+        per_factor_high=(table.total_decades + half) / factors,
         predicted_total_decades=table.predicted_log10_gradient,
         predicted_per_factor=table.predicted_log10_gradient / factors,
-        z=(table.total_decades - expected) / table.error.where(table.error > 0),
+        gap=gap / factors,
+        z=gap / table.error.where(table.error > 0),
     )
-    return summary.rename(
-        columns={
-            "per_factor": f"decades_per_{factor}",
-            "predicted_per_factor": f"predicted_decades_per_{factor}",
-        }
-    ).join(table[[*KEPT]])
+    summary = summary.rename(columns=lambda name: name.replace("per_factor", f"decades_per_{factor}"))
+    return summary.join(table[[*KEPT]])
 
 
 def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[str]:
     """Why a summary of these rows has blanks, infinite or NaN totals: a sentence each."""
     found = []
-    silent = table[table.predicted_total_decades.isna()]
-    unknown = [name for name in silent.architecture.unique() if name not in PREDICTIONS]
-    if unknown:
-        found.append(f"no prediction yet for {', '.join(unknown)}: predicted and z are blank")
     found += [
-        f"theory is silent for {_named(row)}: its weights' variance is 0, or the numbers outgrow float64"
-        for row in silent[~silent.architecture.isin(unknown)].itertuples()
+        f"theory is silent for {_named(row)}: {silence(experiment, row._asdict())}"
+        for row in table[table.predicted_total_decades.isna()].itertuples(index=False)
     ]
     if (table.seeds == 1).any():
         found.append("one seed has no interval and no z: give --seeds 2 or more")
@@ -80,6 +79,14 @@ def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[st
     gone = table[table.seeds_zero > 0].itertuples()
     found += [f"{_named(row)}: the gradient is exactly 0 in {row.seeds_zero} of {row.seeds} seeds" for row in gone]
     return found
+
+
+def silence(experiment: str, row: Mapping[str, Any]) -> str:
+    """Why theory has no curve for the configuration that a row's columns name; "" where it has one."""
+    known = {name: row[name] for name in CONFIGURATION if pd.notna(row[name])} | {"trained": bool(row["optimizer"])}
+    if experiment == "depth":
+        known["tokens"] = known.pop("length", None)
+    return PREDICTIONS[known["architecture"]](**known).reason
 
 
 def _named(row: Any) -> str:

@@ -36,6 +36,9 @@ def test_one_configuration():
     assert row["decades_per_layer"] == pytest.approx(-0.3)
     assert row["predicted_total_decades"] == -2.5
     assert row["predicted_decades_per_layer"] == pytest.approx(-0.25)
+    assert row["decades_per_layer_low"] == pytest.approx(-0.3 - 0.3182446 * error)
+    assert row["decades_per_layer_high"] == pytest.approx(-0.3 + 0.3182446 * error)
+    assert row["gap"] == pytest.approx(-0.05)
     assert row["z"] == pytest.approx(-0.5 / error)
     assert row["seeds_zero"] == 0
     assert row["activation"] == "tanh"
@@ -46,6 +49,7 @@ def test_one_sample_is_held_against_its_median():
     (row,) = attenuation(table([-1.0, -2.0, -3.0], predicted=-1.5, sd=0.4), "depth").to_dict("records")
     median = -1.5 + math.log10(math.exp(-((0.8 * math.log(10)) ** 2) / 4))
     assert row["z"] == pytest.approx((-2 - median) / (1 / math.sqrt(3)))
+    assert row["gap"] == pytest.approx((-2 - median) / 10)
     assert row["predicted_total_decades"] == -1.5
     assert row["predicted_decades_per_layer"] == -0.15
 
@@ -54,14 +58,16 @@ def test_steps_for_time():
     rows_of_time = table([-1.0, -2.0], predicted=-1.0, depth=None, length=5)
     (row,) = attenuation(rows_of_time.assign(position=[0, 5] * 3), "time").to_dict("records")
     assert row["decades_per_step"] == pytest.approx(-0.3)
+    assert row["decades_per_step_low"] < -0.3 < row["decades_per_step_high"]
     assert row["predicted_decades_per_step"] == pytest.approx(-0.2)
 
 
 def test_one_seed_has_no_interval():
     (row,) = attenuation(table([-1.0], predicted=-1.5), "depth").to_dict("records")
     assert row["total_decades"] == -1
-    for name in ("total_decades_low", "total_decades_high", "z"):
+    for name in ("total_decades_low", "total_decades_high", "decades_per_layer_low", "decades_per_layer_high", "z"):
         assert math.isnan(row[name])
+    assert row["gap"] == pytest.approx(0.05)
 
 
 def test_a_gradient_of_zero_is_not_averaged_away():
@@ -104,15 +110,35 @@ def test_a_table_without_blanks_needs_no_remark():
     assert said(table([-1.0, -2.0], predicted=-1.0)) == []
 
 
-def test_what_is_blank_or_not_finite_says_why():
-    (remark,) = said(table([-1.0, -2.0], architecture="residual"))
-    assert remark == "no prediction yet for residual: predicted and z are blank"
-    (remark,) = said(table([-1.0, -2.0], initializer="constant"))
-    assert remark.startswith("theory is silent for plain tanh constant: ")
+SIZES = {"width": 64, "batch": 32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"initializer": "constant"}, "plain tanh constant: its weights are not independent of each other"),
+        ({"architecture": "batchnorm", "batch": 4}, "batchnorm tanh he_normal: the gradient through BatchNorm has no"),
+        ({"architecture": "transformer_pre", "initializer": "saturating", "length": 5}, "soft"),
+        ({"optimizer": "adam"}, "its weights were trained"),
+    ],
+)
+def test_where_theory_is_silent_it_says_why(changes, reason):
+    (remark,) = said(table([-1.0, -2.0], **{**SIZES, **changes}))
+    assert remark.startswith("theory is silent for ")
+    assert reason in remark
+
+
+def test_what_is_not_finite_says_why():
     (remark,) = said(table([-1.0], predicted=-1.0))
     assert remark.startswith("one seed has no interval and no z")
     (remark,) = said(table([-math.inf, -1.0], predicted=-1.0))
     assert remark == "plain tanh he_normal: the gradient is exactly 0 in 1 of 2 seeds"
+
+
+def test_time_has_steps_and_no_tokens():
+    silent = table([-1.0, -2.0], architecture="lstm", initializer="saturating", depth=None, length=8, inputs=3, **SIZES)
+    (remark,) = said(silent, "time")
+    assert remark.startswith("theory is silent for lstm tanh saturating: its gates are switches")
 
 
 @pytest.mark.parametrize(
