@@ -84,7 +84,9 @@ def squared_factor(architecture: str) -> float:
 
 def largest_difference_in_range() -> float:
     """Decades by which the log-scaled pass differs from the plain one where no element of the latter is subnormal."""
-    rows = depth_rows(activations=["sigmoid"], initializers=["xavier_normal"], depths=[100], widths=[64], batch=16, seeds=2)
+    rows = depth_rows(
+        activations=["sigmoid"], initializers=["xavier_normal"], depths=[100], widths=[64], batch=16, seeds=2
+    )
     scaled, plain = curves(rows, "log10_gradient"), curves(rows, "float32_gradient")
     in_range = curves(rows, "log10_gradient_norm") > -30  # elements are below 1e-37 in a share of 1e-5 then
     assert in_range.any(axis=1).all(), "nothing is compared"
@@ -94,9 +96,10 @@ def largest_difference_in_range() -> float:
 
 def difference_beyond_range() -> float:
     """Decades by which 250 layers of sigmoid in float32 (log-scaled) differ from the same in float64 (plain)."""
-    grid: dict[str, Any] = {"activations": ["sigmoid"], "initializers": ["xavier_normal"], "depths": [250], "widths": [32]}
-    float32 = curves(depth_rows(**grid, batch=8, seeds=1), "log10_gradient")
-    float64 = curves(depth_rows(**grid, batch=8, seeds=1, dtypes=["float64"]), "float64_gradient")
+    grid: dict[str, Any] = {"activations": ["sigmoid"], "initializers": ["xavier_normal"], "depths": [250]}
+    grid |= {"widths": [32], "batch": 8, "seeds": 1}
+    float32 = curves(depth_rows(**grid), "log10_gradient")
+    float64 = curves(depth_rows(**grid, dtypes=["float64"]), "float64_gradient")
     return float(float32[0, 0] - float64[0, 0])
 
 
