@@ -11,31 +11,39 @@ from reports.load import Tables
 from reports.style import INK, Look, arrange, heat_map, looks, panels
 from reports.summary import label, survival
 from reports.words import listed, number, power, several, signed
-from suites.summary import CONFIGURATION, FACTORS, attenuation, centre
+from suites.summary import CONFIGURATION, FACTORS, attenuation, centre, silence
 
 POINTS = 200  # positions drawn of one curve, its ends included
 WIDE = 6  # columns of a heat map beyond which two of them stand below each other
 DASHED = (0, (4, 3))
 
 
-def _curve_data(rows: pd.DataFrame) -> pd.DataFrame:
-    table = survival(rows)
+def _curve_data(run: Tables, experiment: str) -> pd.DataFrame:
+    table = survival(run[experiment])
     positions = np.sort(table.position.unique())
     kept = positions[np.unique(np.linspace(0, len(positions) - 1, POINTS).astype(int))] if len(positions) else []
     unused = [name for name in CONFIGURATION if table[name].isna().all() or (table[name].astype(str) == "").all()]
-    table = table[table.position.isin(kept)].drop(columns=unused)
+    table = table[table.position.isin(kept)]
+    silent = table[(table.position == 0) & table.predicted.isna()]
+    table["silence"] = pd.Series(
+        {at: silence(experiment, row) for at, row in silent.to_dict("index").items()}, dtype=str
+    )
+    table = table.drop(columns=unused)
     varying = {"line": label(table, ["initializer"])} if len(table) else {"line": pd.Series(dtype=object)}
     return table.assign(**varying).reset_index(drop=True)
 
 
 def depth_data(run: Tables) -> pd.DataFrame:
-    """Per configuration and layer: measured (mean over seeds of log10), low, high, predicted; line names the curve."""
-    return _curve_data(run["depth"])
+    """Per configuration and layer: measured (mean over seeds of log10), low, high, predicted; line names the curve.
+
+    silence, at position 0: why there is no prediction.
+    """
+    return _curve_data(run, "depth")
 
 
 def time_data(run: Tables) -> pd.DataFrame:
     """The same per time step."""
-    return _curve_data(run["time"])
+    return _curve_data(run, "time")
 
 
 def _draw(data: pd.DataFrame, axis: str) -> Canvas:
@@ -102,6 +110,8 @@ def _finding(data: pd.DataFrame, thing: str) -> str:
     gap = gap[np.isfinite(gap)]
     if len(gap):
         text += f" Measured and predicted totals differ by {number(gap.median(), 2)} decades in the median."
+    for reason, names in ends[ends.silence.fillna("") != ""].groupby("silence", sort=False)["name"]:
+        text += f" Theory is silent about {listed(list(names), 3)}: {reason}."
     for arrival, which in (("Exactly 0", ends.measured == -np.inf), ("No number", ends.measured.isna())):
         if which.any():
             text += f" {arrival} arrives from {listed(list(ends['name'][which]), 5)}."

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from suites.errors import UserError
 from suites.kept import KEPT, kept
 from suites.schema import COLUMNS
 from suites.theory import PREDICTIONS
@@ -64,8 +65,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[str]:
     """Why a summary of these rows has blanks, infinite or NaN totals: a sentence each."""
-    found = []
-    found += [
+    found = [
         f"theory is silent for {_named(row)}: {silence(experiment, row._asdict())}"
         for row in table[table.predicted_total_decades.isna()].itertuples(index=False)
     ]
@@ -86,7 +86,10 @@ def silence(experiment: str, row: Mapping[str, Any]) -> str:
     known = {name: row[name] for name in CONFIGURATION if pd.notna(row[name])} | {"trained": bool(row["optimizer"])}
     if experiment == "depth":
         known["tokens"] = known.pop("length", None)
-    return PREDICTIONS[known["architecture"]](**known).reason
+    try:
+        return PREDICTIONS[known["architecture"]](**known).reason
+    except UserError as error:  # an activation of a file that is gone
+        return str(error)
 
 
 def _named(row: Any) -> str:
