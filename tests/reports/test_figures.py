@@ -92,6 +92,17 @@ def test_depth_sentence_follows_the_table(run, edit):
     assert "Over 50 layers relu with xavier_normal keeps 10⁻¹⁶ of its gradient" in finding("depth", run)
 
 
+def test_the_sentence_says_where_theory_is_silent(run, edit):
+    def unpredicted(table):
+        table = table[(table.activation != "sigmoid") | ~table.metric.str.startswith("predicted")]
+        return table.assign(initializer=table.initializer.where(table.activation != "sigmoid", "constant"))
+
+    assert "silent" not in finding("depth", run)
+    edit(run, "depth", unpredicted)
+    reason = "Theory is silent about sigmoid with constant: its weights are not independent of each other."
+    assert reason in finding("depth", run)
+
+
 def test_a_zero_gradient_is_shown_and_told(run, edit):
     def vanish(table):
         gone = (table.activation == "sigmoid") & (table.metric == "log10_gradient") & (table.position < 20)
