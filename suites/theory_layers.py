@@ -5,6 +5,8 @@ end is independent of the weights.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ LEAST_BATCH = 6  # of BatchNorm: below it 1/variance of a unit's batch has itsel
 LARGEST_DIFFERENCE = 1.3  # relative, in a mean square of pre-activations between samples of a batch
 STEP = 1e-3  # of q, of a numerical derivative
 ALIKE = 1.001  # growth of those differences per layer that is 1 but for rounding
+LARGEST_WANDERING = 1.0  # of the variance of one sample's ln|Ju|^2, over what its band has: beyond it there is none
 LARGEST_EPS = 0.05  # share of BatchNorm's eps in its divisor, beyond which the correction for it is too coarse
 
 
@@ -29,7 +32,30 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     moments = Moments(field)
     variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
     spreads = [(moments.spread(q) - _less(rule)) / width for q in variances]
-    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, batch)
+    prediction = _of_layers([sw2 * moments.slope(q) for q in variances], spreads, batch)
+    gaussian = batch == 1 and not _less(rule)
+    if gaussian and _wandering(field, variances) > LARGEST_WANDERING * width * sum(spreads):
+        return replace(prediction, sd=np.full(depth + 1, np.nan))
+    return prediction
+
+
+def _wandering(field: MeanField, variances: list[float]) -> float:
+    """Width times the variance of ln|J u|^2 that comes from variances q that wander from those of infinite width.
+
+    A mean over units makes ln of the next q err by a variance (E[f^4]/E[f^2]^2 - 1)/width, and the map of variances
+    passes errors on. Orthogonal weights, which keep the norm of what they multiply, leave less of it.
+    """
+    moments = Moments(field)
+
+    def steepness(moment: Callable[[float], float], q: float) -> float:
+        return math.log(moment(q * math.exp(STEP)) / moment(q * math.exp(-STEP))) / (2 * STEP)
+
+    total, sensitivity = 0.0, 0.0  # of ln|J u|^2 to ln q
+    for q in reversed(variances):
+        fourth = expectation(lambda x: field.f(x) ** 4, q, field.kinks)
+        total += sensitivity**2 * (fourth / moments.value(q) ** 2 - 1)
+        sensitivity = steepness(moments.slope, q) + steepness(moments.value, q) * sensitivity
+    return total
 
 
 def residual(*, scale: float = 1.0, **configuration: Any) -> Prediction:

@@ -145,6 +145,13 @@ def test_band_of_one_sample():
     assert np.isnan(PREDICTIONS["plain"](activation="relu", initializer="he_normal", **sizes).sd).all()
 
 
+def test_no_band_where_variances_wander():
+    """GELU with He: the map of variances is unstable at first, so networks differ by more than their last layers do."""
+    assert np.isnan(band("plain", "gelu", "he_normal", depth=30)).all()
+    assert np.isfinite(band("plain", "gelu", "xavier_normal", depth=30)).all()
+    assert np.isfinite(curve("plain", "gelu", "he_normal", 30, 64, 1)).all()
+
+
 @pytest.mark.parametrize(("activation", "s1", "initializer"), [("relu", 2, "he_normal"), ("tanh", 1, "lecun_normal")])
 def test_simulated_band_of_skips(activation, s1, initializer, simulated):
     sizes = {"depth": 12, "width": 64, "batch": 1}
