@@ -40,8 +40,14 @@ class Memo:
             self.size -= oldest.nbytes
         return drawn
 
+    def forget(self) -> None:
+        """Keep nothing of what was drawn so far."""
+        self.draws.clear()
+        self.size = 0
+
 
 _memo = Memo(LIMIT)
+forget = _memo.forget
 
 
 @cache

@@ -1,0 +1,53 @@
+"""The sweep that gradfade is compared on with hooks in PyTorch: its cells, its own way, and that the two agree."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from kernels import ARCHITECTURES, INITIALIZERS
+from kernels.checks import DTYPES
+from kernels.layer import parameters
+from suites import draws, gate, torch_sweep
+from suites.attenuation import streams
+from suites.depth import DepthCell, cells
+from suites.experiment import EXPERIMENTS
+from suites.own_activations import lookup_activation
+
+# Decades by which a norm may differ: rounding over 50 layers, where a pre-activation may cross a kink.
+AGREE = 0.02
+
+
+def default_sweep(seeds: int, seed: int) -> Sequence[DepthCell]:
+    """Twelve activations by four initialisers, 50 layers of 256."""
+    return cells(activations=list(torch_sweep.MODULES), initializers=list(torch_sweep.DRAWS), seeds=seeds, seed=seed)
+
+
+def own_sweep(grid: Sequence[DepthCell]) -> None:
+    """Everything that is measured across depth, every weight drawn: none is remembered from before."""
+    draws.forget()
+    EXPERIMENTS["depth"].run(grid)
+
+
+def check_cell(cell: DepthCell) -> None:
+    """Whether hooks find the rows of a cell's first seed, given the same numbers; GateError where not."""
+    rows = EXPERIMENTS["depth"].measure(cell)
+    rows = rows[rows.seed == cell.seed]
+    absolute = rows[rows.metric == "log10_gradient_norm"].sort_values("position").value.to_numpy()
+    by_layer = rows[rows.metric == "log10_weight_gradient"].sort_values(["position", "parameter"]).value.to_numpy()
+
+    weights, inputs, injected = streams(cell.seed)
+    build, shape, dtype = ARCHITECTURES[cell.architecture].build, (cell.batch, cell.width), DTYPES[cell.dtype]
+    network = build(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], cell.width, cell.depth)
+    state = network.init(weights, shape, dtype)
+    found = {kind: [p for path, p, _ in parameters(state) if path.endswith(kind)] for kind in ("W", "b")}
+    x = inputs.standard_normal(shape)
+    first = x @ found["W"][0].astype(np.float64)
+    x *= math.sqrt((1 - np.mean(np.square(found["b"][0], dtype=np.float64))) / np.mean(first**2))
+    dy = injected.standard_normal(shape).astype(dtype)
+    with np.errstate(divide="ignore"):
+        theirs = np.log10(torch_sweep.norms_of(cell, found["W"], found["b"], x.astype(dtype), dy))
+    ours = np.concatenate([absolute, by_layer])  # of each layer W, then b
+    # PyTorch's float32 norms are lost below 1e-20: their squares underflow.
+    both = ours > -15
+    gate.check(f"sweep {cell.activation} {cell.initializer}", theirs[both], ours[both], AGREE)
