@@ -24,6 +24,7 @@ TITLES = {
     "layer_forward_backward": "Layers and losses, forward and backward",
     "optimizer_step": "A step of optimisers, and clipping",
     "training_step": "A training step of ten layers with Adam",
+    "sweep_forward_backward": "A sweep across depth, against hooks that take norms of gradients",
 }
 # The bandwidth probe with the streams of a direction, and how many arrays that moves.
 STREAMS = {"forward": ("copy", 2), "backward": ("triad", 3), "forward_backward": ("copy", 4)}

@@ -7,7 +7,6 @@ Of layers, every output and gradient is held against gradfade's before time runs
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from statistics import median
 
@@ -16,7 +15,7 @@ import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.layer import empty
-from suites import gate, sweeps, torch_sweep
+from suites import gate, sweeps, torch_modes, torch_sweep
 from suites.buffers import inputs
 from suites.comparisons import COMPARISONS, WAYS, check_same
 from suites.grids import always, grid
@@ -32,7 +31,6 @@ PRODUCTS = {row.name: row.product for row in PRESENT if row.product}
 SMALL, MIDDLE, LARGE = 1024, 65_536, 16_777_216
 LANES = ("preallocated", "allocating")
 DEPTH, WIDTH, BATCH = 50, 256, 64
-SEEDS = (1, 8)  # of the sweep
 
 # What makes two programs the same function; who is more exact is another matter. In float64 PyTorch's slope of
 # hardsigmoid is float32's 1/6.
@@ -213,32 +211,13 @@ def test_layer(benchmark, timed, seed, way, comparison, size, direction, threads
         compete(benchmark, timed, work, calls, lane, check, before, subject=comparison, threads=threads)
 
 
-@grid(
-    quick=lambda seeds, **_: seeds == SEEDS[0],
-    exists=lambda **_: not CONTENDERS["torch"].absent,
-    contender=("torch",),
-    seeds=SEEDS,
-)
+@grid(quick=lambda seeds, **_: seeds == 1, contender=NETWORKS.keys() & {"torch"}, seeds=(1, 8))
 def test_sweep(benchmark, timed, seed, contender, seeds):
-    """The default sweep across depth: all that gradfade measures against norms of gradients by hooks, all drawn."""
     cells = sweeps.default_sweep(seeds, seed)
     calls = {contender: lambda: torch_sweep.sweep(cells), OWN: lambda: sweeps.own_sweep(cells)}
-
-    def check():
-        for cell in cells:
-            sweeps.check_cell(replace(cell, seeds=1))
-
-    work = Work(
-        op="peer_sweep",
-        activation="",
-        direction="forward_backward",
-        shape=(len(cells), cells[0].batch, WIDTH),
-        size=f"{seeds} seeds",
-        repeats=seeds * DEPTH,
-        dtype="float32",
-    )
-    with CONTENDERS[contender].in_threads(1):
-        compete(benchmark, timed, work, calls, "hooks", check, rounds=2)
+    work = sweeps.work(cells)
+    with torch_modes.in_threads(1):
+        compete(benchmark, timed, work, calls, "hooks", lambda: sweeps.check(cells), rounds=2, subject="sweep")
 
 
 def compete(benchmark, timed, work, calls, lane, check, before=(nothing, nothing), rounds=None, **extra):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from suites import draws, gate, torch_sweep
 from suites.attenuation import streams
 from suites.depth import DepthCell, cells
 from suites.experiment import EXPERIMENTS
+from suites.measure import Work
 from suites.own_activations import lookup_activation
 
 # Decades by which a norm may differ: rounding over 50 layers, where a pre-activation may cross a kink.
@@ -27,6 +29,26 @@ def own_sweep(grid: Sequence[DepthCell]) -> None:
     """Everything that is measured across depth, every weight drawn: none is remembered from before."""
     draws.forget()
     EXPERIMENTS["depth"].run(grid)
+
+
+def work(grid: Sequence[DepthCell]) -> Work:
+    """What a benchmark of the sweep says that it does: elements of activations, forward and back."""
+    first = grid[0]
+    return Work(
+        op="peer_sweep",
+        activation="",
+        direction="forward_backward",
+        shape=(len(grid), first.batch, first.width),
+        size=f"{first.seeds} seeds",
+        repeats=first.seeds * first.depth,
+        dtype=first.dtype,
+    )
+
+
+def check(grid: Sequence[DepthCell]) -> None:
+    """check_cell of each."""
+    for cell in grid:
+        check_cell(replace(cell, seeds=1))
 
 
 def check_cell(cell: DepthCell) -> None:
