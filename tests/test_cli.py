@@ -31,6 +31,7 @@ MISTAKES = {
     "no clipping": (("train", "--clip", "-1"), "clip must be a number above 0"),
     "negative depth": (("attenuate", "depth", "--depth", "-3"), "depth must be a whole number of 1 or more, got -3"),
     "no seeds": (("attenuate", "time", "--seeds", "0"), "seeds must be"),
+    "features of the task": (("attenuate", "time", "--trained", "5", "--inputs", "3"), "inputs must be 2"),
     "negative seed": (("run", "--seed", "-1"), "seed must be"),
     "unknown dtype": (("attenuate", "depth", "--dtype", "float16"), "float32 or float64"),
     "unknown format": (("list", "--format", "xml"), "valid: table, markdown, csv, json"),
@@ -126,6 +127,16 @@ def test_train_takes_an_architecture_an_optimizer_and_a_limit(gradfade):
     assert code == 0
     assert (row["architecture"], row["optimizer"], row["clip_norm"], row["length"]) == ("lstm", "adamw", 1, 8)
     assert row["accuracy"] > 0.3
+
+
+def test_attenuate_time_takes_several_sizes_and_trained_weights(gradfade):
+    sizes = ("--length", "4", "--length", "6", "--width", "8", "--width", "5", "--batch", "4", "--seeds", "2")
+    code, out, err = gradfade("attenuate", "time", *sizes, "--trained", "3", "--format", "json")
+    rows = json.loads(out)
+    assert code == 0, err
+    assert [(row["width"], row["length"]) for row in rows] == [(8, 4), (8, 6), (5, 4), (5, 6)]
+    assert all((row["dataset"], row["inputs"], row["optimizer"]) == ("adding", 2, "adam") for row in rows)
+    assert all(row["predicted_total_decades"] is None for row in rows)
 
 
 def test_one_seed_has_no_interval_and_null_says_so(gradfade):

@@ -1,6 +1,7 @@
 """Sequences in pieces: the same numbers as in one, of any length, each step walked back once or a few times."""
 
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from kernels import reference_recurrent
 from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
+from kernels.initializers import INITIALIZERS
 from suites import attenuation, sequence, walk
 from suites.attenuation import streams
 from suites.walk import Walk
@@ -94,6 +96,22 @@ def test_inputs_are_drawn_anew_and_the_same(monkeypatch, rows):
     expected = np.random.default_rng(3).standard_normal((10, *rows)).astype("f4")
     assert np.array_equal(np.concatenate(first), expected)
     assert all(np.array_equal(pieces[i], first[i]) for i in (2, 0, 1))
+
+
+def test_memory_does_not_grow_with_the_inputs():
+    """Those of 6000 steps take 18 MB, and what is left of them for each step a few numbers."""
+    network = ARCHITECTURES["rnn"].build(ACTIVATIONS["tanh"], INITIALIZERS["xavier_normal"], 4)
+    weights = network.init(np.random.default_rng(0), (1, 0, 96), np.dtype("f4"))
+
+    def peak(length):
+        pieces = walk.Drawn(np.random.default_rng(1), length, (8, 96), np.dtype("f4"))
+        tracemalloc.start()
+        Walk(network, weights, length).through(pieces, np.ones((8, 4), "f4"))
+        (_, most), _ = tracemalloc.get_traced_memory(), tracemalloc.stop()
+        return most
+
+    peak(walk.PIECE)
+    assert peak(6000) - peak(1000) < 1e6
 
 
 def test_gates_are_drawn_for_the_whole_length(monkeypatch):
