@@ -15,6 +15,7 @@ from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer
 from suites import attenuation
 from suites.attenuation import Array
+from suites.draws import remembered
 from suites.errors import UserError, whole
 from suites.own_activations import lookup_activation
 from suites.rescaled import rescaled
@@ -104,7 +105,8 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
     """Rows of every seed, and of the prediction, of which there is none for trained weights.
 
     Inputs are iid N(0, 1), or fresh examples of the task where weights are trained; h_0 is 0. The gradient injected at
-    the last step is iid N(0, 1). Inputs, gradient and weights have streams of their own. log10_cell_gradient is that of
+    the last step is iid N(0, 1). Inputs, gradient and weights have streams of their own; standard normals of the
+    weights are shared with other cells that this process measures, which changes no bit. log10_cell_gradient is that of
     an LSTM's cell state, over the norm of the hidden state's gradient at the last step. In a causal Transformer the
     positions are its input's steps, of which there is one more than the length: as many factors lie between the first
     and the last one as in a cell. loss: the mean squared error at the end of training.
@@ -120,7 +122,7 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
 
 def _networks(cell: SequenceCell) -> list[Layer]:
     """The network, and where the activation has a derivative from its output, the same one with that."""
-    row, rule = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
+    row, rule = lookup_activation(cell.activation), remembered(INITIALIZERS[cell.initializer])
     build, causal = ARCHITECTURES[cell.architecture].build, cell.depth is not None
     rows = [row] if row.df_from_output is None else [row, row.from_output]
     return [build(each, rule, cell.width, cell.depth, causal=causal) for each in rows]
