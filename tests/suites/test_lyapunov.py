@@ -13,6 +13,7 @@ from suites import lyapunov
 from suites.attenuation import streams
 from suites.errors import UserError
 from suites.lyapunov import TRANSIENT, dimension
+from suites.theory import PREDICTIONS
 
 ROW = ACTIVATIONS["tanh"]
 
@@ -60,7 +61,12 @@ def test_orthogonal_linear_networks_have_no_growth():
     exponents, table, _ = spectrum(activations=["identity"], initializers=["orthogonal"], widths=[6], lengths=[50])
     assert exponents == pytest.approx(np.zeros(6), abs=1e-13)
     assert table[table.metric == "decades_per_step"].value.item() == pytest.approx(0, abs=1e-13)
-    assert table[table.metric == "predicted_decades_per_step"].value.item() == pytest.approx(0, abs=1e-13)
+
+
+def test_the_prediction_is_that_of_the_experiment_across_time():
+    *_, table, cell = spectrum(widths=[64], lengths=[20])
+    curve = PREDICTIONS["rnn"](**vars(cell)).curve
+    assert table[table.metric == "predicted_decades_per_step"].value.item() == pytest.approx(curve[0] / 20)
 
 
 def test_gaussian_linear_networks_have_the_moduli_of_the_eigenvalues():
