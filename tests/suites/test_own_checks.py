@@ -111,6 +111,7 @@ FINE = {
     "no slope that is lost to rounding": TANH + SLOPE,
     "steep": "def f(x):\n    return math.tanh(type(x)(50) * x)\n"
     "def f_derivative(x, y):\n    return type(x)(50) * (type(x)(1) - y * y)\n",
+    "cut off": "def f(x):\n    T = type(x)\n    return math.tanh(min(max(x, T(-10)), T(10)))\n" + SLOPE,
     "wavy": "f = lambda x: math.sin(x)\nf_derivative = lambda x: math.cos(x)\n",
     "kinks where nothing bends": TANH + SLOPE + "f_kinks = [1, 2.5]\n",
     "large": "def f(x):\n    return x * x * x\ndef f_derivative(x):\n    return type(x)(3) * x * x\n",
