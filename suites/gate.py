@@ -1,10 +1,12 @@
 """No time without a green gate: results are compared with the float64 reference before they are timed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kernels.elementwise import Activation
+from kernels import loops, passes
+from kernels.elementwise import Activation, Scalar
 from kernels.layer import State
 
 Array = np.ndarray[Any, Any]
@@ -135,6 +137,30 @@ def _allowed(ulps: float, value: Array, dtype: Any) -> Array:
 def unpromised(value: Array) -> Array:
     """Absolute error allowed of results near value that nothing is promised of, in float64 too."""
     return UNPROMISED * float(np.finfo(np.float32).eps) * np.maximum(1, np.abs(value))
+
+
+Form = Callable[[Array, Any], Array]
+
+
+def in_float64(f: Scalar, df: Scalar, parameter: float) -> tuple[Form, Form]:
+    """What stands for float64 forms of f and f' that are not given: the compiled functions themselves, in float64.
+
+    Both take (x, a) as such forms do; a is the parameter given here.
+    """
+
+    def value(x: Array, a: Any = None) -> Array:
+        x = np.array(x, np.float64, order="C")
+        y = np.empty_like(x)
+        passes.run(loops.forward, (f,), (y,), (x,), parameter)
+        return y
+
+    def slope(x: Array, a: Any = None) -> Array:
+        x = np.array(x, np.float64, order="C")
+        dx = np.empty_like(x)
+        passes.run(loops.backward, (df,), (dx,), (np.ones_like(x), x, value(x)), parameter)
+        return dx
+
+    return value, slope
 
 
 def pointwise(name: str, state: State, activation: Activation, z: Array, y: Array, dy: Array, dz: Array) -> None:

@@ -29,12 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import loops, passes
 from kernels.activations import ACTIVATIONS
 from kernels.elementwise import Activation, Array, Scalar
 from kernels.jit import scalar
 from suites import own_checks
 from suites.errors import UserError, known
+from suites.gate import in_float64
 from suites.own_files import OwnFile, read
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _own(name: str, file: OwnFile, function: str) -> Own:
     forms = [f"{function}_reference", f"{function}_reference_derivative"]
     has_reference = any(form in file.names for form in forms)
     given = tuple(_reference(file.function(form, "xa")) for form in forms if has_reference)
-    reference, reference_derivative = given or _evaluated(f, df, a)
+    reference, reference_derivative = given or in_float64(f, df, a or 0.0)
     row = Activation(
         name=name,
         f=f,
@@ -185,22 +185,3 @@ def _reference(function: FunctionType) -> Callable[[Array, Any], Array]:
     """A float64 form as (x, a), whatever it takes, that overflows in silence."""
     takes_a = _arguments(function, "xa") == "xa"
     return np.errstate(all="ignore")(lambda x, a: function(x, a) if takes_a else function(x))
-
-
-def _evaluated(f: Scalar, df: Scalar, a: float | None) -> tuple[Callable[[Array, Any], Array], ...]:
-    """What stands for float64 forms that are not given: the compiled functions themselves, in float64."""
-    parameter = 0.0 if a is None else a
-
-    def value(x: Array, a: Any = None) -> Array:
-        x = np.array(x, np.float64, order="C")
-        y = np.empty_like(x)
-        passes.run(loops.forward, (f,), (y,), (x,), parameter)
-        return y
-
-    def slope(x: Array, a: Any = None) -> Array:
-        x = np.array(x, np.float64, order="C")
-        dx = np.empty_like(x)
-        passes.run(loops.backward, (df,), (dx,), (np.ones_like(x), x, value(x)), parameter)
-        return dx
-
-    return value, slope

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from kernels.elementwise import Activation
 from kernels.layer import State
-from suites.gate import Array, check, close, pointwise, product, rows
+from suites.gate import Array, check, close, in_float64, pointwise, product, rows
 
 
 def rnn(name: str, state: State, activation: Activation) -> None:
@@ -26,7 +26,7 @@ def rnn(name: str, state: State, activation: Activation) -> None:
 
 def lstm(name: str, state: State, activation: Activation) -> None:
     """Check c_t = s(f) c_{t-1} + s(i) act(g), h_t = s(o) act(c_t) and their gradients after forward and backward."""
-    wide, f, df = _wide(state), *_functions(state, activation)
+    wide, f, df, size_of = _wide(state), *_functions(state, activation)
     h, c, dh, dc, g = wide["h"], wide["c"], wide["dh"], wide["dc"], np.split(wide["gates"], 4, axis=-1)[2]
     z, size = _points(state, h)
     (i, forget, point, o), (of_i, of_forget, of_point, of_o) = (np.split(array, 4, axis=-1) for array in (z, size))
@@ -35,13 +35,14 @@ def lstm(name: str, state: State, activation: Activation) -> None:
         close(f"{name}: {key}", kept[part], *_folded(gate, of_gate))
     close(f"{name}: g", kept[2], point, of_point)
     entering, keeping = expit(i) * f(g), expit(forget) * c[:-1]
-    of_c = np.abs(entering) * (1 + of_i) + np.abs(keeping) * (1 + of_forget)
+    of_c = expit(i) * size_of(f(g)) * (1 + of_i) + np.abs(keeping) * (1 + of_forget)
     close(f"{name}: c", state.saved["c"][1:], keeping + entering, of_c)
-    close(f"{name}: h", state.saved["h"][1:], expit(o) * f(c[1:]), np.abs(expit(o) * f(c[1:])) * (1 + of_o))
+    close(f"{name}: h", state.saved["h"][1:], expit(o) * f(c[1:]), expit(o) * size_of(f(c[1:])) * (1 + of_o))
     later = np.concatenate([dc[2:] * expit(forget[1:]), wide["dc_last"][None]])
     of_later = np.abs(later) * (1 + np.concatenate([of_forget[1:], np.zeros_like(of_forget[:1])]))
     by_h = dh[1:] * expit(o) * df(c[1:])
-    close(f"{name}: dc", state.saved["dc"][1:], later + by_h, of_later + np.abs(by_h) * (1 + of_o))
+    of_by_h = np.abs(dh[1:] * expit(o)) * size_of(df(c[1:])) * (1 + of_o)
+    close(f"{name}: dc", state.saved["dc"][1:], later + by_h, of_later + of_by_h)
     first = dc[1] * expit(forget[0])
     close(f"{name}: dc at the start", state.saved["dc"][0], first, np.abs(first) * (1 + of_forget[0]))
     by_gate = (
@@ -56,7 +57,7 @@ def lstm(name: str, state: State, activation: Activation) -> None:
 
 def gru(name: str, state: State, activation: Activation) -> None:
     """Check h_t = (1 - z) n + z h_{t-1}, n = act(x_t Wxn + bn + r (h_{t-1} Whn + bhn)), and its gradients."""
-    wide, f, df = _wide(state), *_functions(state, activation)
+    wide, f, df, size_of = _wide(state), *_functions(state, activation)
     h, dh, q, n = wide["h"], wide["dh"], wide["q"], np.split(wide["gates"], 3, axis=-1)[2]
     Whn, hidden = np.split(state.params["Wh"], 3, axis=1)[2], h.shape[2]
     points, sizes = _points(state, h)
@@ -69,7 +70,7 @@ def gru(name: str, state: State, activation: Activation) -> None:
     of_n = np.abs(wide["x"]) @ np.abs(Wxn) + np.abs(bn) + np.abs(expit(r) * q) * (1 + of_r)
     close(f"{name}: n", kept[2], wide["x"] @ Wxn + bn + expit(r) * q, of_n)
     new, old = expit(-z) * f(n), expit(z) * h[:-1]
-    close(f"{name}: h", state.saved["h"][1:], new + old, (np.abs(new) + np.abs(old)) * (1 + of_z))
+    close(f"{name}: h", state.saved["h"][1:], new + old, (expit(-z) * size_of(f(n)) + np.abs(old)) * (1 + of_z))
     dn = dh[1:] * expit(-z) * df(n)
     both = dn * q * _slope(r), dh[1:] * (h[:-1] - f(n)) * _slope(z)
     by_x, by_h = (rows(np.concatenate([*both, last], axis=-1)) for last in (dn, dn * expit(r)))
@@ -81,10 +82,17 @@ def _wide(state: State) -> dict[str, Array]:
     return {name: array.astype(np.float64) for name, array in state.saved.items()}
 
 
-def _functions(state: State, activation: Activation) -> tuple[Any, Any]:
-    """f and f' with the state's parameter."""
+def _functions(state: State, activation: Activation) -> tuple[Any, Any, Any]:
+    """f and f' with the state's parameter, and what their terms come to where they come to a value.
+
+    Where nothing is promised terms as large as 1 may cancel, and what is checked is the layer: float64 forms that are
+    another function in the ninth digit would make it wrong.
+    """
+    if np.isinf(activation.ulp):
+        f, df = in_float64(activation.f, activation.df, activation.a or 0.0)
+        return f, df, lambda value: np.maximum(1, np.abs(value))
     a = state.params.get("a", np.array(activation.a or 0.0, state.saved["h"].dtype)).astype(np.float64)
-    return lambda x: activation.reference(x, a), lambda x: activation.reference_derivative(x, a)
+    return lambda x: activation.reference(x, a), lambda x: activation.reference_derivative(x, a), np.abs
 
 
 def _points(state: State, h: Array) -> tuple[Array, Array]:
