@@ -13,6 +13,7 @@ from reports.measures import Measure
 from suites.summary import CONFIGURATION
 
 DEEP = 10  # layers: the network of D1, section 3.2
+ENOUGH = 1000  # steps of training before it counts that something was not learned
 FEED_FORWARD = ("mlp", "plain")
 # What follows from the activation and the initialiser, so that two networks may differ in it and be alike.
 FOLLOWS = ("activation", "parameter_a", "weight_variance", "bias_variance")
@@ -133,11 +134,11 @@ def remembers(architecture: str, steps: int) -> Measure:
     """The final loss on the adding problem over so many steps or more, over 1/6, that of who always answers 1."""
 
     def measure(evidence: Evidence) -> Figure:
-        rows = evidence.training
-        rows = rows[(rows.dataset == "adding") & (rows.architecture == architecture) & (rows.length >= steps)]
-        rows = rows[rows.metric == "loss"].sort_values("step")
-        if rows.empty:
-            raise MissingError(f"training of {architecture} on the adding problem over {steps} steps")
+        tables = (evidence.run[name] for name in ("training", "time"))  # weights are trained across time, too
+        rows = pd.concat([table[(table.dataset == "adding") & (table.metric == "loss")] for table in tables])
+        rows = rows[(rows.architecture == architecture) & (rows.length >= steps)].sort_values("step", kind="stable")
+        if rows.empty or rows.step.max() < ENOUGH:
+            raise MissingError(f"{ENOUGH} steps of training of {architecture} on the adding problem over {steps}")
         return figure(6 * rows.groupby("seed").value.last())
 
     return measure

@@ -133,7 +133,7 @@ def training() -> pd.DataFrame:
         ]
     for architecture, seed in product(("rnn", "lstm", "gru"), SEEDS):
         shared = {"dataset": "adding", "architecture": architecture, "activation": "tanh", "length": 100, "seed": seed}
-        pieces.append({**shared, "metric": "loss", "step": [0, 9], "value": [1.0, 0.01]})
+        pieces.append({**shared, "metric": "loss", "step": [0, 2000], "value": [1.0, 0.01]})
     return stack({"experiment": "training"}, pieces)
 
 
