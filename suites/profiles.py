@@ -81,7 +81,7 @@ PROFILES = {
                 "seeds": 2,
             },
             "training": {"epochs": 20, "seeds": 3},
-            "claims": {},
+            "claims": {"width": 64},
         },
     ),
     "full": Profile(
