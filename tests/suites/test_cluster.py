@@ -20,7 +20,7 @@ from suites.workers import executor
 distributed = pytest.importorskip("distributed")
 
 TINY = {"architectures": ["plain", "transformer_pre"], "initializers": ["he_normal", "orthogonal"]}
-TINY |= {"activations": ["tanh", "relu"], "depth": 3, "width": 64, "batch": 4, "seeds": 1}
+TINY |= {"activations": ["tanh", "relu"], "depths": [3], "widths": [64], "batch": 4, "seeds": 1}
 
 
 @pytest.fixture(scope="module")

@@ -132,10 +132,10 @@ def test_an_executor_that_cannot_go_on_ends_it_with_a_message(tmp_path, flaky):
 
 GRIDS = {
     "depth": {
-        "architectures": ["plain", "transformer_pre"], "initializers": ["orthogonal"], "depth": 3, "width": 192,
+        "architectures": ["plain", "transformer_pre"], "initializers": ["orthogonal"], "depths": [3], "widths": [192],
         "batch": 8, "seeds": 2,
     },
-    "time": {"architectures": ["rnn"], "length": 5, "width": 64, "batch": 8, "seeds": 2},
+    "time": {"architectures": ["rnn"], "lengths": [5], "widths": [64], "batch": 8, "seeds": 2},
 }  # fmt: skip
 
 
