@@ -101,15 +101,17 @@ def cells(
     ]
 
 
-def network(activation: Activation, initializer: Initializer, classes: int, architecture: str = MLP) -> Layer:
-    """Logits (N, classes) over x (N, features): DEPTH layers or blocks, or one recurrent layer, and a linear head.
+def network(
+    activation: Activation, initializer: Initializer, classes: int, architecture: str = MLP, depth: int = DEPTH
+) -> Layer:
+    """Logits (N, classes) over x (N, features): depth layers or blocks, or one recurrent layer, and a linear head.
 
     A recurrent cell or Transformer takes the features as STEPS pieces, and its last step goes to the head.
     ValueError, saying why, where the three make no sense together.
     """
     rule = initializer.of(activation)
     row = ARCHITECTURES["plain" if architecture == MLP else architecture]
-    body = row.build(activation, initializer, WIDTH, DEPTH if "depth" in row.kinds else None)
+    body = row.build(activation, initializer, WIDTH, depth if "depth" in row.kinds else None)
     head = linear(rule, classes)
     if architecture == MLP:
         return chain(*body.layers, head)
@@ -162,9 +164,9 @@ def _seed(cell: TrainingCell, seed: int) -> list[dict[str, Any]]:
     state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
     update = updater(state, cell.optimizer, cell.clip)
     accuracy = _tester(model, state, data, dtype)
-    step = _step(model, state, update, data, dtype)
+    step = stepper(model, state, update, data, dtype)
 
-    batches = [batch for _ in range(cell.epochs) for batch in _batches(order, len(data.x))]
+    batches = [batch for _ in range(cell.epochs) for batch in epoch_batches(order, len(data.x))]
     evaluated = sorted({*range(0, len(batches), EVALUATE_EVERY), len(batches)})
     accuracies, losses, seconds = {0: accuracy()}, [], []
     for done, batch in enumerate(batches, start=1):
@@ -204,13 +206,13 @@ def updater(state: State, optimizer: str, clip: float | None) -> Callable[[], No
     return update
 
 
-def _batches(order: np.random.Generator, examples: int) -> list[Array]:
+def epoch_batches(order: np.random.Generator, examples: int) -> list[Array]:
     """One epoch's batches of indices, each of BATCH; what is left over is dropped."""
     whole = examples // BATCH
     return list(order.permutation(examples)[: whole * BATCH].reshape(whole, BATCH))
 
 
-def _step(
+def stepper(
     model: Layer, state: State, update: Callable[[], None], data: Dataset, dtype: np.dtype[Any]
 ) -> Callable[[Array], tuple[float, float]]:
     """step(batch): one optimiser step on the examples of those indices; its loss and its seconds."""

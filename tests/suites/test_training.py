@@ -75,7 +75,7 @@ def test_prelu_trains_its_slope():
 
 
 def test_batches_are_an_epoch_without_repetition():
-    batches = training._batches(np.random.default_rng(0), 1437)
+    batches = training.epoch_batches(np.random.default_rng(0), 1437)
     assert [len(batch) for batch in batches] == [64] * 22
     assert len(np.unique(batches)) == 22 * 64
 
