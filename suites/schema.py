@@ -33,9 +33,11 @@ SCHEMA = {
     "unit": "str",
     "direction": "str",
     "by": "str",
+    "baseline": "str",
+    "remedy": "str",
 }
 COLUMNS = list(SCHEMA)
-LATER = ("clip_norm", "direction", "by")  # what tables on disk may lack, being older
+LATER = ("clip_norm", "direction", "by", "baseline", "remedy")  # what tables on disk may lack, being older
 EMPTY = {"str": "", "float64": np.nan, "Int64": pd.NA}
 
 
