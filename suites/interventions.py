@@ -1,0 +1,69 @@
+"""Changing one thing of a configuration, which is a cell of the experiments depth or time."""
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from kernels.architectures import ARCHITECTURES
+from kernels.initializers import INITIALIZERS
+from kernels.layer import Layer
+from suites import depth, sequence
+from suites.depth import DepthCell
+from suites.own_activations import lookup_activation
+from suites.sequence import SequenceCell
+
+Cell = DepthCell | SequenceCell
+
+
+def subject(kind: str, factors: int, **names: Any) -> Cell:
+    """The one configuration of so many layers or blocks (kind depth) or steps (time); UserError where it is wrong.
+
+    names: architecture, activation, initializer and what cells() of the experiment takes besides.
+    """
+    grid: dict[str, Any] = {f"{noun}s": [names.pop(noun)] for noun in ("architecture", "activation", "initializer")}
+    if kind == "depth":
+        return depth.cells(**grid, **names, depth=factors)[0]
+    return sequence.cells(**grid, **names, length=factors)[0]
+
+
+def kind(cell: Cell) -> str:
+    """The experiment that the cell is one of."""
+    return "depth" if isinstance(cell, DepthCell) else "time"
+
+
+def factors(cell: Cell) -> int:
+    """Layers, blocks or steps between the first and the last position."""
+    return cell.depth if isinstance(cell, DepthCell) else cell.length
+
+
+def changed(cell: Cell, **fields: Any) -> Cell | None:
+    """The cell with other fields; None where that is the same one, or makes no sense."""
+    other = replace(cell, **fields)
+    row = ARCHITECTURES[other.architecture]
+    if other == cell or kind(cell) not in row.kinds or other.batch < row.least_batch:
+        return None
+    try:
+        built(other)
+    except ValueError:
+        return None
+    return other
+
+
+def built(cell: Cell, most: int | None = None) -> tuple[Layer, tuple[int, ...]]:
+    """The network, of so many layers or steps at most, and the shape of its input."""
+    few = factors(cell) if most is None else min(factors(cell), most)
+    blocks: int | None
+    steps: int | None
+    if isinstance(cell, DepthCell):
+        blocks, steps, features = few, cell.tokens, cell.width
+    else:
+        blocks, steps, features = cell.depth, few, cell.inputs or cell.width
+    activation, initializer = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
+    network = ARCHITECTURES[cell.architecture].build(activation, initializer, cell.width, blocks)
+    return network, (cell.batch, features) if steps is None else (steps, cell.batch, features)
+
+
+def measure(cell: Cell) -> pd.DataFrame:
+    """Rows of the cell, as its experiment measures them."""
+    return depth.measure(cell) if isinstance(cell, DepthCell) else sequence.measure(cell)

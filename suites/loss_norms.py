@@ -1,0 +1,66 @@
+"""Norms of weight gradients under a real loss: what a user sees who prints them by parameter."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from kernels.architectures import linear
+from kernels.checks import DTYPES
+from kernels.initializers import INITIALIZERS
+from kernels.layer import chain, parameters
+from kernels.loss import softmax_cross_entropy
+from kernels.sequences import last_step
+from suites.attenuation import log10_norm, streams
+from suites.interventions import Cell, built, factors, kind
+from suites.own_activations import lookup_activation
+
+CLASSES = 10
+LOSS = f"softmax cross-entropy of random labels in {CLASSES} classes, at a linear head"
+# Steps of a cell beyond which this is not measured: all of them are in memory at once, as in a framework.
+LONGEST = 2000
+
+
+def loss_norms(cell: Cell) -> pd.DataFrame:
+    """log10 of the gradient norm of every weight matrix but the head's, and of all parameters together.
+
+    Columns parameter ("3.W", layers counted from 0, in their order; "all" is the last row) and log10_norm, the mean
+    over seeds, -inf where one is 0. Inputs are N(0, 1); the pass is a plain one in the cell's dtype, the mean is taken
+    over the batch. No row where there are more than LONGEST steps.
+    """
+    if kind(cell) == "time" and factors(cell) > LONGEST:
+        return pd.DataFrame({"parameter": [], "log10_norm": []})
+    seeds = [_norms(cell, seed) for seed in range(cell.seed, cell.seed + cell.seeds)]
+    with np.errstate(invalid="ignore"):
+        means = {name: float(np.mean([norms[name] for norms in seeds])) for name in seeds[0]}
+    return pd.DataFrame({"parameter": means.keys(), "log10_norm": means.values()})
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def _norms(cell: Cell, seed: int) -> dict[str, float]:
+    body, shape = built(cell)
+    activation, dtype = lookup_activation(cell.activation), DTYPES[cell.dtype]
+    head = linear(INITIALIZERS[cell.initializer].of(activation).linear(), CLASSES)
+    last = [last_step()] * (len(shape) - 2)  # of a sequence
+    network = chain(*(body.layers or [body]), *last, head)
+    weights, inputs, targets = streams(seed)
+    state = network.init(weights, shape, dtype)
+    labels = targets.integers(CLASSES, size=cell.batch)
+    logits = network.forward(state, inputs.standard_normal(shape).astype(dtype))
+    dlogits = np.empty_like(logits)
+    softmax_cross_entropy(dlogits, logits, labels)
+    network.backward(state, dlogits)
+    everything = {path: log10_norm(gradient) for path, _, gradient in parameters(state)}
+    behind = f"{len(state.children) - 1}."  # the head's
+    hidden = [path for path, value, _ in parameters(state) if value.ndim == 2 and not path.startswith(behind)]
+    return {**{path: everything[path] for path in hidden}, "all": together(everything.values())}
+
+
+def together(norms: Iterable[float]) -> float:
+    """log10 of the norm of all elements together, from log10 of the norms of their parts."""
+    largest = max(norms := list(norms))
+    if not math.isfinite(largest):
+        return largest
+    return largest + 0.5 * math.log10(sum(10 ** (2 * (norm - largest)) for norm in norms))
