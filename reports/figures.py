@@ -10,6 +10,7 @@ from reports import figures_attenuation as attenuation
 from reports import figures_cost as cost
 from reports import figures_lyapunov as lyapunov
 from reports import figures_phase as phase
+from reports import figures_remedies as remedies
 from reports import figures_shapes as shapes
 from reports import figures_spectrum as spectrum
 from reports import figures_tradeoff as tradeoff
@@ -109,6 +110,17 @@ FIGURES = {
         "that direction grows per step, mean over the seeds with its 95 % interval. The first one is the rate of the "
         "gradient over long times, dotted is the rate that theory predicts. Directions that are lost at once are not "
         "drawn.",
+    ),
+    "remedies": Figure(
+        "Remedies: decades bought, and what they cost",
+        ("remedies",),
+        remedies.remedies_data,
+        remedies.draw_remedies,
+        remedies.remedies_finding,
+        "Each panel is a baseline, each point that network with one change. Up is more decades of gradient, counted "
+        "towards keeping it as it is, with the 95 % interval; right is a slower training step. Where a baseline is "
+        "trained, clipping and Adam change the update, not the gradient: decades are then of the update relative to "
+        "the weights.",
     ),
     "cost": Figure(
         "Cost per element",

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kernels import jit
-from suites import certify, claims, curves, depth, interrupts, lyapunov, phase, sequence, spectrum, training
+from suites import certify, claims, curves, depth, interrupts, lyapunov, phase, remedied, sequence, spectrum, training
 from suites.environment import version
 from suites.errors import UserError
 from suites.own_activations import digests
@@ -182,6 +182,7 @@ EXPERIMENTS = {
         Experiment("spectrum", spectrum.cells, spectrum.measure),
         Experiment("time", sequence.cells, sequence.measure),
         Experiment("lyapunov", lyapunov.cells, lyapunov.measure),
+        Experiment("remedies", remedied.cells, remedied.measure, timed=True),
         Experiment("training", training.cells, training.measure, timed=True),
         Experiment("claims", claims.cells, claims.measure),
     )

@@ -1,0 +1,83 @@
+"""What remedies are worth: one table, and one figure of decades bought against nanoseconds added."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from reports.load import Tables
+from reports.style import INK, MUTED, arrange, label_right, looks, panels
+from reports.words import listed, number, percent, signed
+from suites.diagnosis import price
+
+ONCE = ["decades_bought", "decades_bought_low", "decades_bought_high"]
+TRAINING = ["clipped_share", "norm_before", "norm_after"]
+TIMES = ["baseline_nanoseconds_per_step", "nanoseconds_per_step"]
+COLUMNS = ["baseline", "remedy", "decades", *ONCE, "nanoseconds", "added_nanoseconds", "time_ratio", "free"]
+COLUMNS += ["decades_per_nanosecond", *TRAINING]
+
+
+def remedy_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per baseline and remedy ("" is the baseline itself): COLUMNS.
+
+    decades, and what training tells, are means over the seeds; norm_before and norm_after are medians over seeds and
+    steps. free: a step takes no longer, and decades_per_nanosecond is inf.
+    """
+    if rows.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    groups = rows.assign(remedy=rows.remedy.fillna("")).groupby(["baseline", "remedy", "metric"], sort=False)["value"]
+    norms = groups.median().unstack("metric")
+    table = groups.mean().unstack("metric").reindex(columns=["decades", *ONCE, *TRAINING, *TIMES])
+    table[TRAINING[1:]] = norms.reindex(columns=TRAINING[1:])
+    prices = [price(*row) if row[0] == row[0] else {} for row in table[[*TIMES, *ONCE[:2]]].itertuples(index=False)]
+    return table.join(pd.DataFrame(prices, index=table.index)).reset_index().reindex(columns=COLUMNS)
+
+
+def remedies_data(run: Tables) -> pd.DataFrame:
+    """remedy_table of the run, without the baselines themselves."""
+    table = remedy_table(run["remedies"])
+    return table[table.remedy != ""].reset_index(drop=True)
+
+
+def draw_remedies(data: pd.DataFrame) -> Canvas:
+    """A panel per baseline: what a step takes, over the baseline's, across; decades bought, with intervals, up."""
+    figure, axes = panels(data.baseline.unique(), 2, "time of a training step, times the baseline's", "", share="")
+    figure.set_figheight(3.6 * -(-len(axes) // 2))
+    look = looks(data.remedy)
+    for name, ax in axes.items():
+        part = data[(data.baseline == name) & np.isfinite(data.decades_bought)]
+        for row in part.itertuples():
+            colour, marker = look[row.remedy]
+            ax.plot([row.time_ratio] * 2, [row.decades_bought_low, row.decades_bought_high], color=colour, alpha=0.5)
+            ax.plot(row.time_ratio, row.decades_bought, marker=marker, color=colour, markersize=7, clip_on=False)
+        ax.axhline(0, color=MUTED, linestyle="--", linewidth=1)
+        ax.axvline(1, color=INK, linewidth=0.5)
+        ax.set_ylabel("decades bought")
+        ax.margins(x=0.08, y=0.08)
+        colours = [look[remedy].colour for remedy in part.remedy]
+        points = {"x": part.time_ratio, "y": part.decades_bought, "name": part.remedy, "colour": colours}
+        label_right(ax, pd.DataFrame(points))
+    arrange(figure).subplots_adjust(wspace=1.1, right=0.8)
+    return figure
+
+
+def remedies_finding(data: pd.DataFrame) -> str:
+    """Of each baseline: which remedy buys most, and which cost nothing; and what clipping cut."""
+    cases = []
+    for baseline, part in data.groupby("baseline", sort=False):
+        part = part[np.isfinite(part.decades_bought)]
+        real = part[part.decades_bought_low > 0]
+        if real.empty:
+            cases.append(f"no remedy buys {baseline} anything beyond the noise of its seeds")
+            continue
+        most = real.loc[real.decades_bought.idxmax()]
+        bought, times = signed(most.decades_bought, 1), number(most.time_ratio)
+        text = f"{most.remedy} buys {baseline} most, {bought} decades at {times} times the step"
+        free = real[real.free == True].remedy  # noqa: E712
+        cases.append(text + (f"; {listed(list(free), 4)} cost nothing" if len(free) else ""))
+    for row in data[data.clipped_share > 0].itertuples():
+        norms = number(row.norm_before, 2), number(row.norm_after, 2)
+        cases.append(
+            f"clipping acts in {percent(row.clipped_share)} of the steps of {row.baseline}: the gradient's norm is "
+            f"{norms[0]} before and {norms[1]} after"
+        )
+    return ". ".join(case[0].upper() + case[1:] for case in cases) + "."
