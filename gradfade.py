@@ -16,6 +16,7 @@ import typer
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.console import notes, progress_bar
 from reports.critical import critical, phase, spectrum
+from reports.diagnosing import diagnose, remedies
 from reports.examining import doctor
 from reports.judging import claims
 from reports.lyapunov import lyapunov
@@ -103,7 +104,7 @@ def bench(
         raise typer.Exit(FAILED)
 
 
-for command in (train, critical, phase, spectrum, lyapunov, claims):
+for command in (train, diagnose, remedies, critical, phase, spectrum, lyapunov, claims):
     app.command()(command)
 
 
