@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from kernels.architectures import ARCHITECTURES
 from reports.console import notes, progress_bar
 from reports.options import Batch, DType, Format, KeptOut, Rows, Seed, Seeds, Width, Workers
 from reports.tables import emit
 from reports.words import listed, power, several, signed
-from suites.errors import UserError, known
+from suites.errors import UserError
 from suites.summary import FACTORS
 
 # What a terminal shows of each kind of row; the other formats have every column.
@@ -64,27 +63,14 @@ def diagnose(
         judge(norms, format)
         return
     from suites import diagnosis
-    from suites.interventions import subject
+    from suites.interventions import configured
 
     given: dict[str, Any] = {"architecture": architecture, "activation": activation, "initializer": initializer}
     given |= {"width": width, "batch": batch, "seeds": seeds, "seed": seed, "dtype": dtype}
-    cell = subject(**_place(architecture, depth, length, inputs), **given)
+    cell = configured(depth=depth, length=length, inputs=inputs, **given)
     with measuring(cell, out, workers) as measure:
         table = diagnosis.diagnose(cell, measure)
     show(table, format)
-
-
-def _place(architecture: str, depth: int | None, length: int | None, inputs: int) -> dict[str, Any]:
-    """kind, factors and what goes with them."""
-    (row,) = known(ARCHITECTURES, "architecture", [architecture])
-    if length is None and "depth" in row.kinds:
-        return {"kind": "depth", "factors": 50 if depth is None else depth}
-    if length is not None and "time" not in row.kinds:
-        raise UserError(f"--length is of sequences, and {row.name} has no time steps: give --depth")
-    if depth is not None and "depth" not in row.kinds:
-        raise UserError(f"--depth is of layers one after another, and {row.name} is a cell: give --length")
-    blocks = {} if depth is None else {"depth": depth}
-    return {"kind": "time", "factors": 100 if length is None else length, "inputs": inputs, **blocks}
 
 
 @contextmanager

@@ -72,8 +72,9 @@ def remedies_finding(data: pd.DataFrame) -> str:
         most = real.loc[real.decades_bought.idxmax()]
         bought, times = signed(most.decades_bought, 1), number(most.time_ratio)
         text = f"{most.remedy} buys {baseline} most, {bought} decades at {times} times the step"
-        free = real[real.free == True].remedy  # noqa: E712
-        cases.append(text + (f"; {listed(list(free), 4)} cost nothing" if len(free) else ""))
+        free = list(real.remedy[real.free.astype(bool)])
+        cost = "costs" if len(free) == 1 else "cost"
+        cases.append(text + (f"; {listed(free, 4)} {cost} nothing" if free else ""))
     for row in data[data.clipped_share > 0].itertuples():
         norms = number(row.norm_before, 2), number(row.norm_after, 2)
         cases.append(

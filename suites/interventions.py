@@ -10,6 +10,7 @@ from kernels.initializers import INITIALIZERS
 from kernels.layer import Layer
 from suites import depth, sequence
 from suites.depth import DepthCell
+from suites.errors import UserError, known
 from suites.own_activations import lookup_activation
 from suites.sequence import SequenceCell
 
@@ -25,6 +26,22 @@ def subject(kind: str, factors: int, **names: Any) -> Cell:
     if kind == "depth":
         return depth.cells(**grid, **names, depth=factors)[0]
     return sequence.cells(**grid, **names, length=factors)[0]
+
+
+def configured(*, architecture: str, depth: int | None, length: int | None, inputs: int, **names: Any) -> Cell:
+    """subject() across time where a length is given, or there is nothing else; 50 layers or 100 steps by default.
+
+    depth: in a Transformer whose length is given, its blocks. UserError also for a depth or length that is not there.
+    """
+    (row,) = known(ARCHITECTURES, "architecture", [architecture])
+    if length is None and "depth" in row.kinds:
+        return subject("depth", 50 if depth is None else depth, architecture=architecture, **names)
+    if length is not None and "time" not in row.kinds:
+        raise UserError(f"a length is of sequences, and {row.name} has no time steps: give a depth")
+    if depth is not None and "depth" not in row.kinds:
+        raise UserError(f"a depth is of layers one after another, and {row.name} is a cell: give a length")
+    names |= {"inputs": inputs} if depth is None else {"inputs": inputs, "depth": depth}
+    return subject("time", 100 if length is None else length, architecture=architecture, **names)
 
 
 def kind(cell: Cell) -> str:

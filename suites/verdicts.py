@@ -38,7 +38,8 @@ class Decades:
     @property
     def mean(self) -> float:
         """Over the seeds; -inf where one gradient is 0, NaN where one is no number."""
-        return float(np.mean(self.values))
+        with np.errstate(invalid="ignore"):
+            return float(np.mean(self.values))
 
     @property
     def off(self) -> float:

@@ -120,6 +120,23 @@ def exponents():
     return merge(tables)
 
 
+def remedies():
+    """Of a baseline that loses 30 decades: all come back for nothing, or 20 at twice the time; and clipping to 1."""
+    tables = []
+    worth = {"": (-30.0, 0.0, 2.0), "critical": (0.0, 30.0, 2.0), "layernorm": (-10.0, 20.0, 4.0)}
+    for remedy, (decades, bought, after) in worth.items():
+        cell = {"experiment": "remedies", "baseline": "plain sigmoid", "remedy": remedy}
+        tables.append(rows(cell, metric="decades", seed=[0, 1], value=[decades - 0.1, decades + 0.1]))
+        single = {"decades_bought": bought, "decades_bought_low": bought - 1, "decades_bought_high": bought + 1}
+        single |= {"baseline_nanoseconds_per_step": 2.0, "nanoseconds_per_step": after}
+        tables += [rows(cell, metric=name, value=value) for name, value in single.items() if remedy]
+    cell = {"experiment": "remedies", "baseline": "residual relu in training", "remedy": "clip", "seed": 0}
+    single |= {"decades_bought": 0.0, "decades_bought_low": 0.0, "decades_bought_high": 0.0, "clipped_share": 0.75}
+    tables += [rows(cell, metric=name, value=value) for name, value in single.items()]
+    norms = {"norm_before": [8.0, 4.0, 6.0, 0.5], "norm_after": [1.0, 1.0, 1.0, 0.5]}
+    return merge([*tables, *(rows(cell, step=[1, 2, 3, 4], metric=name, value=v) for name, v in norms.items())])
+
+
 def shapes():
     """f and f' of the three, and tanh's derivative from the output in float32."""
     x = np.linspace(-20, 20, 161)
@@ -192,6 +209,7 @@ def write_run(folder: Path) -> Path:
         "spectrum": spectra(),
         "lyapunov": exponents(),
         "training": training(),
+        "remedies": remedies(),
         "curves": shapes(),
     }
     for name, table in tables.items():

@@ -1,0 +1,178 @@
+"""Altered rows flip the verdict and the causes; real configurations have the causes that they are made to have."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from suites import diagnosis
+from suites.causes import CAUSES
+from suites.diagnosis import diagnose, lost
+from suites.interventions import factors, kind, measure, subject
+from suites.schema import merge, rows
+
+
+@pytest.fixture(autouse=True)
+def _timeless(monkeypatch):
+    """Every step takes 2 ns, 3 ns where anything but an initialiser or an activation changes."""
+    monkeypatch.setattr(
+        diagnosis,
+        "nanoseconds",
+        lambda a, b, *_, **clip: (2.0, 3.0 if clip or a.architecture != b.architecture else 2.0),
+    )
+
+
+def depth(activation="sigmoid", initializer="xavier_normal", architecture="plain", n=10, **more):
+    """A small configuration across depth."""
+    names = {"architecture": architecture, "activation": activation, "initializer": initializer}
+    return subject("depth", n, **names, **{"width": 16, "batch": 8, "seeds": 3, **more})
+
+
+def time(architecture="rnn", activation="tanh", initializer="xavier_normal", n=60, **more):
+    """A small configuration across time."""
+    names = {"architecture": architecture, "activation": activation, "initializer": initializer}
+    return subject("time", n, **names, **{"width": 16, "batch": 8, "seeds": 3, **more})
+
+
+def really(cells):
+    """As the experiments measure them."""
+    return [measure(cell) for cell in cells]
+
+
+def synthetic(total: Callable, noise=0.01):
+    """A measurement in which the decades of a cell are total(cell)."""
+
+    def one(cell):
+        position = np.arange(factors(cell) + 1.0)
+        line = total(cell) * (1 - position / factors(cell))
+        known = {"architecture": cell.architecture, "activation": cell.activation, "initializer": cell.initializer}
+        known |= {
+            "dtype": cell.dtype,
+            "weight_variance": 1.0,
+            "depth" if kind(cell) == "depth" else "length": factors(cell),
+        }
+        return merge([
+            rows(known, experiment=kind(cell), seed=seed, position=position, metric=metric, value=line + offset)
+            for seed in range(cell.seeds)
+            for metric in ("log10_gradient", "log10_gradient_norm", f"{cell.dtype}_gradient")
+            for offset in [noise * (seed - 1) * (position == 0)]
+        ])  # fmt: skip
+
+    return lambda cells: [one(cell) for cell in cells]
+
+
+def causes(table):
+    """Name -> effect."""
+    return dict(table[table.kind == "cause"][["name", "effect"]].itertuples(index=False))
+
+
+@pytest.mark.parametrize(("decades", "verdict"), [(-5, "vanishes"), (0.4, "healthy"), (5, "explodes")])
+def test_the_verdict_follows_the_rows(decades, verdict):
+    table = diagnose(depth(), synthetic(lambda cell: decades))
+    (row,) = table[table.kind == "subject"].to_dict("records")
+    assert (row["verdict"], row["certain"], row["seeds"]) == (verdict, True, 3)
+    assert row["decades"] == pytest.approx(decades)
+    assert row["decades_per_layer"] == pytest.approx(decades / 10)
+    assert row["decades_per_layer_low"] < decades / 10 < row["decades_per_layer_high"]
+    assert set(table.kind) == (
+        {"subject", "scale"} if verdict == "healthy" else {"subject", "scale", "cause", "remedy"}
+    )
+
+
+@pytest.mark.parametrize("mended", ["initializer", "activation", "architecture"])
+def test_a_cause_is_named_only_where_its_removal_changes_the_decades(mended):
+    base = depth()
+    as_ever = {getattr(base, mended), "identity"}
+    same = synthetic(lambda cell: -9.0 if getattr(cell, mended) in as_ever else -0.1)
+    found = causes(diagnose(base, same))
+    expected = {"initializer": "weight_scale", "activation": "activation", "architecture": "single_path"}
+    assert {name for name, effect in found.items() if effect == "cause"} == {expected[mended]}
+    assert found["dead_units"] == found["rank_collapse"] == "no evidence" if "dead_units" in found else True
+    assert "cause" not in causes(diagnose(base, synthetic(lambda cell: -9.0))).values()
+
+
+def test_what_is_no_more_than_noise_is_no_cause():
+    base = depth()
+
+    def total(cell):
+        return -9.0 if cell.initializer == base.initializer else -4.0
+
+    assert causes(diagnose(base, synthetic(total)))["weight_scale"] == "cause"
+    assert causes(diagnose(base, synthetic(total, noise=20.0)))["weight_scale"] == "no effect"
+    assert causes(diagnose(base, synthetic(lambda cell: 5 * total(cell) + 36)))["weight_scale"] == "counteracts"
+
+
+def test_dead_units_are_a_cause_where_leaky_ones_keep_the_gradient():
+    base = depth("relu", "he_normal")
+
+    def measured(share):
+        def found(cells):
+            tables = synthetic(lambda cell: -0.2 if cell.activation == "leaky_relu" else -9.0)(cells)
+            return [merge([table, rows({}, metric="dead_share", value=share)]) for table in tables]
+
+        return found
+
+    assert causes(diagnose(base, measured(0.9)))["dead_units"] == "cause"
+    assert causes(diagnose(base, measured(0.5)))["dead_units"] == "no evidence"
+
+
+def test_remedies_are_priced():
+    table = diagnose(depth(), synthetic(lambda cell: 0.0 if cell.architecture == "layernorm" else -9.0))
+    remedies = table[table.kind == "remedy"].set_index("name")
+    norm, same, clip = (remedies.loc[name] for name in ("layernorm", "relu", "clip"))
+    assert (norm.verdict, norm.time_ratio, norm.added_nanoseconds, norm.free) == ("healthy", 1.5, 1.0, False)
+    assert norm.decades_bought == norm.decades_per_nanosecond == pytest.approx(9.0)
+    assert same.free
+    assert math.isnan(same.decades_per_nanosecond)
+    assert same.decades_bought == pytest.approx(0)
+    assert clip.decades_bought == 0
+    assert clip.norm_after == min(clip.norm_before, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict", "named"),
+    [
+        (depth("sigmoid", n=50), "vanishes", {"weight_scale", "activation", "single_path"}),
+        (depth("tanh", "too_small", n=30), "vanishes", {"weight_scale", "single_path"}),
+        (depth("tanh", "saturating", n=50, width=64), "explodes", {"weight_scale"}),
+        (depth("relu", "constant", n=50, width=64, seeds=6), "vanishes", {"rank_collapse"}),
+        (depth("relu", "he_normal", "batchnorm", n=50, width=64), "explodes", {"normalisation"}),
+        (depth("relu", "he_normal", "residual", n=40), "explodes", {"skip_scale"}),
+        (depth("tanh", "xavier_normal", n=20, width=64), "healthy", set()),
+        (time(), "vanishes", {"saturation", "single_path"}),
+        (time("gru"), "vanishes", {"forgetting"}),
+    ],
+    ids=lambda value: f"{value.architecture}-{value.activation}-{value.initializer}" if hasattr(value, "width") else "",
+)  # fmt: skip
+def test_real_configurations(cell, verdict, named):
+    table = diagnose(cell, really)
+    assert table.verdict[0] == verdict
+    assert {name for name, effect in causes(table).items() if effect == "cause"} == named
+
+
+def test_saturation_counteracts_where_weights_are_too_large():
+    """Its tangent at 0 gains 0.5 log10(1024) decades a layer, exactly but for the draws."""
+    table = diagnose(depth("tanh", "saturating", n=20, width=64), really)
+    row = table[(table.kind == "cause") & (table.name == "saturation")].iloc[0]
+    assert row.effect == "counteracts"
+    assert row.decades == pytest.approx(10 * math.log10(1024), abs=0.7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_the_dtype_loses(dtype):
+    """-1 decade a layer from N(0, 1): an element is subnormal under 10^-37.9 (10^-307.7), gone at 10^-45 (-324)."""
+    cell = depth("tanh", n=400, dtype=dtype)
+    tables = synthetic(lambda cell: -400.0)([cell])[0]
+    size = math.log10(8 * 16) / 2
+    absolute = tables.metric == "log10_gradient_norm"
+    tables.loc[absolute, "value"] += size
+    kept = (tables.metric == f"{dtype}_gradient") & (tables.value < (-45.5 if dtype == "float32" else -324.5))
+    tables.loc[kept, "value"] = -math.inf
+    found = [*lost(tables, cell).values()]
+    assert found == ([362, 354] if dtype == "float32" else [92, 75])
+    assert all(math.isnan(value) for value in lost(synthetic(lambda cell: -3.0)([cell])[0], cell).values())
+
+
+def test_every_cause_has_a_reason_and_a_threshold():
+    assert all(row.about and row.unit and row.threshold > 0 for row in CAUSES.values())
