@@ -25,7 +25,8 @@ def subject(kind: str, factors: int, **names: Any) -> Cell:
     grid: dict[str, Any] = {f"{noun}s": [names.pop(noun)] for noun in ("architecture", "activation", "initializer")}
     if kind == "depth":
         return depth.cells(**grid, **names, depth=factors)[0]
-    return sequence.cells(**grid, **names, length=factors)[0]
+    grid |= {f"{noun}s": [names.pop(noun)] for noun in ("width", "dtype", "depth") if noun in names}
+    return sequence.cells(**grid, **names, lengths=[factors])[0]
 
 
 def configured(*, architecture: str, depth: int | None, length: int | None, inputs: int, **names: Any) -> Cell:
