@@ -141,9 +141,10 @@ def headline(table: pd.DataFrame) -> str:
     factor = next((factor for _, factor in FACTORS.values() if f"decades_per_{factor}" in row), "layer")
     per = f"decades_per_{factor}"
     text = f"{row['name']}: {row['verdict']}. "
-    if row["decades"] == row["decades"]:
-        text += f"{power(row['decades'])} of the gradient is left: {signed(row['decades'])} decades, "
-        text += f"{signed(row[per], 4)} per {factor}{_interval(row, per)}"
+    if row["decades"] != row["decades"]:
+        return text + f"{row['about']}."
+    text += f"{power(row['decades'])} of the gradient is left: {signed(row['decades'])} decades, "
+    text += f"{signed(row[per], 4)} per {factor}{_interval(row, per)}"
     predicted = row.get("predicted_decades", float("nan"))
     if predicted == predicted:
         text += f"; predicted {signed(predicted)}, {signed(row[f'predicted_{per}'], 4)} per {factor}"

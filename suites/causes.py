@@ -10,7 +10,6 @@ import pandas as pd
 from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
 from kernels.elementwise import Activation
-from kernels.initializers import INITIALIZERS
 from suites.interventions import Cell, changed, factors
 from suites.own_activations import lookup_activation
 from suites.theory import PREDICTIONS
@@ -80,6 +79,14 @@ def _off_critical(cell: Cell, rows: pd.DataFrame) -> float:
     return abs(math.log10(rows.weight_variance.iloc[0] / critical))
 
 
+def _unstable(cell: Cell, rows: pd.DataFrame) -> float:
+    """1 where the activation has critical points without biases, none of them stable; 0 elsewhere."""
+    if cell.architecture not in SINGLE_FACTOR:
+        return math.nan
+    points = MeanField.of(lookup_activation(cell.activation)).critical_points()
+    return float(bool(points) and not any(point.stable for point in points))
+
+
 def _own_loss(cell: Cell, rows: pd.DataFrame) -> float:
     """Decades that the activation takes or adds at weights that keep the forward variance at 1, over those measured."""
     if cell.architecture not in (*SINGLE_FACTOR, *NORMALISED):
@@ -102,9 +109,10 @@ def _best_activation(cell: Cell) -> Cell | None:
     return min(finite, key=lambda other: round(finite[other], 2)) if finite else None
 
 
-def _identical_units(cell: Cell, rows: pd.DataFrame) -> float:
-    """1 where every unit of a layer is drawn alike, so that a layer is one unit; 0 elsewhere."""
-    return float(not INITIALIZERS[cell.initializer].independent)
+def _collapse(cell: Cell, rows: pd.DataFrame) -> float:
+    """The share of the input's effective rank, beyond 1, that the first layer loses: 1 where its units are the same."""
+    ranks = rows[rows.metric == "effective_rank"].groupby("position")["value"].mean().reindex([0, 1])
+    return float((ranks[0] - ranks[1]) / (ranks[0] - 1)) if ranks[0] > 1 else math.nan
 
 
 def _only(*architectures: str) -> Callable[[Cell, pd.DataFrame], float]:
@@ -160,6 +168,15 @@ _ROWS = (
         remove=_best_activation,
     ),
     Cause(
+        name="unstable_scale",
+        about="at the critical weight variance the forward variance does not stay: it dies out or grows on; without "
+        "it: the activation of which theory expects least, the same weights",
+        evidence=_unstable,
+        threshold=1.0,
+        unit="if no critical point is stable",
+        remove=_best_activation,
+    ),
+    Cause(
         name="dead_units",
         about="units whose slope is 0 for every sample; without it: a slope that is never 0",
         evidence=lambda cell, rows: _mean(rows, "dead_share"),
@@ -170,9 +187,9 @@ _ROWS = (
     Cause(
         name="rank_collapse",
         about="all units of a layer are the same; without it: independent weights of the critical variance",
-        evidence=_identical_units,
-        threshold=1.0,
-        unit="share of identical units",
+        evidence=_collapse,
+        threshold=MOSTLY,
+        unit="of the input's effective rank lost in the first layer",
         remove=lambda cell: changed(cell, initializer="critical"),
     ),
     Cause(

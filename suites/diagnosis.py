@@ -65,10 +65,19 @@ def _subject(cell: Cell, rows: pd.DataFrame, before: Decades) -> dict[str, Any]:
     return {
         "kind": "subject",
         "name": described(cell),
+        "about": _overflow(rows, kind(cell), cell.dtype),
         **_estimate(cell, before),
         "predicted_decades": row["predicted_total_decades"],
         "predicted_per_factor": row["predicted_total_decades"] / factors(cell),
     }
+
+
+def _overflow(rows: pd.DataFrame, experiment: str, dtype: str) -> str:
+    """Where the forward pass leaves the range of floating point, and there is no gradient to measure; "" elsewhere."""
+    forward = rows[rows.metric == "forward_variance"]
+    first = forward.position[~np.isfinite(forward.value)].min()
+    factor = summary.FACTORS[experiment][1]
+    return "" if first != first else f"the forward pass overflows {dtype} from {factor} {first:.0f} on"
 
 
 def _estimate(cell: Cell, found: Decades) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def _scales(cell: Cell, rows: pd.DataFrame, before: Decades, norms: pd.DataFrame
         "kind": "scale", "name": "relative decades", "about": "gradient at the input over that at the output",
         "value": before.mean, "unit": "decades", "threshold": LIMIT, "verdict": before.verdict,
     }  # fmt: skip
-    for name, position in lost(rows, cell).items():
+    for name, position in lost(rows, cell.dtype).items():
         verdict = HEALTHY if math.isnan(position) else VANISHES
         yield {
             "kind": "scale", "name": name, "about": f"the nearest {summary.FACTORS[kind(cell)][1]} to the output at "
@@ -120,21 +129,14 @@ def _document_scale(cell: Cell, matrices: pd.DataFrame) -> Iterator[dict[str, An
         }  # fmt: skip
 
 
-def lost(rows: pd.DataFrame, cell: Cell) -> dict[str, float]:
-    """Scale -> the position nearest to the output whose gradient the cell's dtype loses; NaN where it keeps all.
+def lost(rows: pd.DataFrame, dtype: str) -> dict[str, float]:
+    """Scale -> the position nearest to the output from which on dtype loses the gradient; NaN where it keeps all.
 
-    The gradient injected there is N(0, 1). Subnormal: its root mean square, in the median seed.
+    The gradient injected there is N(0, 1). In the median seed.
     """
-    size = math.log10(cell.batch * cell.width * (getattr(cell, "tokens", None) or 1)) / 2
-    true, kept = (
-        rows[rows.metric == metric].groupby("position")["value"].median()
-        for metric in ("log10_gradient_norm", f"{cell.dtype}_gradient")
-    )
-    small = true - size < math.log10(np.finfo(cell.dtype).tiny)
-    return {
-        f"{cell.dtype} gradient is subnormal": float(true.index[small].max()),
-        f"{cell.dtype} gradient is 0": float(kept.index[np.isneginf(kept)].max()),
-    }
+    scales = {"is subnormal": "first_subnormal_position", "is 0": "first_zero_position"}
+    middle = {name: rows.value[rows.metric == metric].fillna(-1).median() for name, metric in scales.items()}
+    return {f"{dtype} gradient {name}": at if at >= 0 else math.nan for name, at in middle.items()}
 
 
 def _change(cell: Cell, other: Cell, before: Decades, after: Decades) -> dict[str, Any]:

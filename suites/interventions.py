@@ -15,6 +15,8 @@ from suites.own_activations import lookup_activation
 from suites.sequence import SequenceCell
 
 Cell = DepthCell | SequenceCell
+# What cells() takes several of, in the plural.
+LISTED = ("architecture", "activation", "initializer", "depth", "length", "width", "dtype")
 
 
 def subject(kind: str, factors: int, **names: Any) -> Cell:
@@ -22,11 +24,10 @@ def subject(kind: str, factors: int, **names: Any) -> Cell:
 
     names: architecture, activation, initializer and what cells() of the experiment takes besides.
     """
-    grid: dict[str, Any] = {f"{noun}s": [names.pop(noun)] for noun in ("architecture", "activation", "initializer")}
-    if kind == "depth":
-        return depth.cells(**grid, **names, depth=factors)[0]
-    grid |= {f"{noun}s": [names.pop(noun)] for noun in ("width", "dtype", "depth") if noun in names}
-    return sequence.cells(**grid, **names, lengths=[factors])[0]
+    names |= {"depth" if kind == "depth" else "length": factors}
+    grid = {noun: value for noun, value in names.items() if noun not in LISTED}
+    grid |= {f"{noun}s": [value] for noun, value in names.items() if noun in LISTED}
+    return depth.cells(**grid)[0] if kind == "depth" else sequence.cells(**grid)[0]
 
 
 def configured(*, architecture: str, depth: int | None, length: int | None, inputs: int, **names: Any) -> Cell:

@@ -161,17 +161,21 @@ def test_saturation_counteracts_where_weights_are_too_large():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_the_dtype_loses(dtype):
-    """-1 decade a layer from N(0, 1): an element is subnormal under 10^-37.9 (10^-307.7), gone at 10^-45 (-324)."""
-    cell = depth("tanh", n=400, dtype=dtype)
-    tables = synthetic(lambda cell: -400.0)([cell])[0]
-    size = math.log10(8 * 16) / 2
-    absolute = tables.metric == "log10_gradient_norm"
-    tables.loc[absolute, "value"] += size
-    kept = (tables.metric == f"{dtype}_gradient") & (tables.value < (-45.5 if dtype == "float32" else -324.5))
-    tables.loc[kept, "value"] = -math.inf
-    found = [*lost(tables, cell).values()]
-    assert found == ([362, 354] if dtype == "float32" else [92, 75])
-    assert all(math.isnan(value) for value in lost(synthetic(lambda cell: -3.0)([cell])[0], cell).values())
+    """The median seed decides; a seed that keeps all is the smallest."""
+    table = merge([
+        rows({}, metric="first_subnormal_position", seed=[0, 1, 2], value=[7.0, math.nan, 9.0]),
+        rows({}, metric="first_zero_position", seed=[0, 1, 2], value=[math.nan, math.nan, 3.0]),
+    ])  # fmt: skip
+    subnormal, zero = lost(table, dtype).items()
+    assert subnormal == (f"{dtype} gradient is subnormal", 7.0)
+    assert zero[0] == f"{dtype} gradient is 0"
+    assert math.isnan(zero[1])
+
+
+def test_where_a_forward_pass_overflows_it_says_so():
+    row = diagnose(depth("relu", "saturating", n=60), really).iloc[0]
+    assert row.verdict == "explodes"
+    assert "the forward pass overflows float32 from layer" in row.about
 
 
 def test_every_cause_has_a_reason_and_a_threshold():
