@@ -146,6 +146,8 @@ def headline(table: pd.DataFrame) -> str:
     text += f"{power(row['decades'])} of the gradient is left: {signed(row['decades'])} decades, "
     text += f"{signed(row[per], 4)} per {factor}{_interval(row, per)}"
     predicted = row.get("predicted_decades", float("nan"))
+    if row["about"] and per in row and "predicted_decades" in row:
+        text += f"; {row['about']}"
     if predicted == predicted:
         text += f"; predicted {signed(predicted)}, {signed(row[f'predicted_{per}'], 4)} per {factor}"
     return text + "."

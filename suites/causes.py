@@ -98,13 +98,11 @@ def _own_loss(cell: Cell, rows: pd.DataFrame) -> float:
 
 def _best_activation(cell: Cell) -> Cell | None:
     """The same with the activation, of all but the identity, that theory predicts to change the gradient least."""
-    predict = PREDICTIONS.get(cell.architecture, PREDICTIONS["plain"])
     found = {}
     for name in ACTIVATIONS:
         other = changed(cell, activation=name)
         if other is not None and name != "identity":
-            sizes = {"depth": factors(cell), **vars(other)}
-            found[other] = abs(predict(**sizes).curve[0])
+            found[other] = abs(PREDICTIONS[cell.architecture](**vars(other)).curve[0])
     finite = {other: total for other, total in found.items() if math.isfinite(total)}
     return min(finite, key=lambda other: round(finite[other], 2)) if finite else None
 

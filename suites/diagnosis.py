@@ -17,7 +17,8 @@ from suites.verdicts import HEALTHY, LIMIT, VANISHED, VANISHES, Decades, decades
 
 # measure(cells): the rows of each, in their order.
 Measure = Callable[[Sequence[Cell]], list[pd.DataFrame]]
-CAUSE, COUNTERACTS, NO_EFFECT, NO_EVIDENCE = "cause", "counteracts", "no effect", "no evidence"
+CAUSE, COUNTERACTS, NO_EFFECT = "cause", "counteracts", "no effect"
+NO_EVIDENCE, UNTESTED = "no evidence", "untested"
 # A step that is slower by less is called as fast: what two medians of one process tell apart.
 FREE = 1.05
 
@@ -36,7 +37,8 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
     scale: another way of judging the same gradient, with its value, unit and threshold.
     cause: a candidate with its evidence (value, in unit) and threshold. Where the evidence reaches it, becomes is the
     configuration without the candidate, with its measured decades, and effect is CAUSE where they are nearer to 0
-    (Gain.real), COUNTERACTS where they are further from it, and NO_EFFECT elsewhere; below it, effect is NO_EVIDENCE.
+    (Gain.real), COUNTERACTS where they are further from it, and NO_EFFECT elsewhere; below it, effect is NO_EVIDENCE,
+    and UNTESTED where no configuration lacks the candidate alone.
     remedy: decades with it, decades bought, nanoseconds of a training step per element (unit, sample and layer or
     step), and decades per added nanosecond; free where a step takes no longer.
     A healthy configuration has neither causes nor remedies.
@@ -62,10 +64,13 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
 
 def _subject(cell: Cell, rows: pd.DataFrame, before: Decades) -> dict[str, Any]:
     (row,) = summary.attenuation(rows, kind(cell)).to_dict("records")
+    notes = [_overflow(rows, kind(cell), cell.dtype)]
+    if math.isnan(row["predicted_total_decades"]):
+        notes.append(f"no theory: {summary.silence(kind(cell), row)}")
     return {
         "kind": "subject",
         "name": described(cell),
-        "about": _overflow(rows, kind(cell), cell.dtype),
+        "about": "; ".join(filter(None, notes)),
         **_estimate(cell, before),
         "predicted_decades": row["predicted_total_decades"],
         "predicted_per_factor": row["predicted_total_decades"] / factors(cell),
@@ -155,7 +160,7 @@ def _cause(
 ) -> dict[str, Any]:
     cause = CAUSES[name]
     row = {"kind": "cause", "name": name, "about": cause.about, "value": evidence, "unit": cause.unit}
-    row |= {"threshold": cause.threshold, "effect": NO_EVIDENCE}
+    row |= {"threshold": cause.threshold, "effect": UNTESTED if evidence >= cause.threshold else NO_EVIDENCE}
     if other is None:
         return row
     offset = cause.offset(cell)

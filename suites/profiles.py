@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from kernels.activations import ACTIVATIONS
@@ -39,11 +40,16 @@ def cells(profile: str, seed: int = 0, own: Sequence[str] = ()) -> dict[str, Seq
     """
     (row,) = known(PROFILES, "profile", [profile])
     return {
-        name: EXPERIMENTS[name].cells(
-            **{**grid, "activations": (*grid.get("activations", ACTIVATIONS), *own), "seed": seed}
-        )
+        name: EXPERIMENTS[name].cells(**{**grid, **_activations(name, grid, own), "seed": seed})
         for name, grid in row.grids.items()
     }
+
+
+def _activations(name: str, grid: Mapping[str, Any], own: Sequence[str]) -> dict[str, Any]:
+    """The activations of a grid beside one's own; nothing where the experiment is of fixed networks."""
+    if "activations" not in signature(EXPERIMENTS[name].cells).parameters:
+        return {}
+    return {"activations": (*grid.get("activations", ACTIVATIONS), *own)}
 
 
 def configuration(command: str, profile: str, seed: int, own: Sequence[str] = ()) -> dict[str, Any]:
