@@ -13,6 +13,7 @@ from suites.interventions import Cell, factors, kind
 from suites.loss_norms import LOSS, loss_norms
 from suites.remedies import CLIP, applicable
 from suites.steps import nanoseconds
+from suites.theory import PREDICTIONS
 from suites.verdicts import HEALTHY, LIMIT, VANISHED, VANISHES, Decades, decades, gain, judge_norms
 
 # measure(cells): the rows of each, in their order.
@@ -64,9 +65,8 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
 
 def _subject(cell: Cell, rows: pd.DataFrame, before: Decades) -> dict[str, Any]:
     (row,) = summary.attenuation(rows, kind(cell)).to_dict("records")
-    notes = [_overflow(rows, kind(cell), cell.dtype)]
-    if math.isnan(row["predicted_total_decades"]):
-        notes.append(f"no theory: {summary.silence(kind(cell), row)}")
+    silent = PREDICTIONS[cell.architecture](**vars(cell)).reason
+    notes = [_overflow(rows, kind(cell), cell.dtype), silent and f"no theory: {silent}"]
     return {
         "kind": "subject",
         "name": described(cell),

@@ -180,7 +180,8 @@ def test_where_a_forward_pass_overflows_it_says_so():
 
 def test_a_candidate_that_nothing_lacks_is_untested():
     """Biases for sequences of this length are there already."""
-    assert causes(diagnose(time("lstm", initializer="chrono"), synthetic(lambda cell: -3.0)))["forgetting"] == "untested"
+    table = diagnose(time("lstm", initializer="chrono"), synthetic(lambda cell: -3.0))
+    assert causes(table)["forgetting"] == "untested"
 
 
 def test_every_cause_has_a_reason_and_a_threshold():
