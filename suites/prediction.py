@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 STEP = 0.02  # of the grid in ln q on which moments are known
 SMALLEST = 1e-250  # variance of pre-activations, and the inverse of the largest, between which moments are interpolated
-LARGEST_SPREAD = 0.2  # variance of ln|Ju|^2 per layer: log10 of a norm is then below that of its mean by up to 0.022
+LARGEST_SPREAD = 0.45  # variance of ln|Ju|^2 per layer: log10 of a norm is then below that of its mean by up to 0.049
 RESTING = 1e-13  # relative change of a state that is at rest
 
 

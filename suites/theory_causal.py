@@ -32,7 +32,7 @@ def across_time(
     way = []
     for branch in (attend, feed) * depth:
         scale = np.sqrt(np.diag(stream))
-        correlation = np.minimum(stream / np.outer(scale, scale), 1.0)
+        correlation = np.clip(stream / np.outer(scale, scale), 0.0, 1.0)
         stream = stream + branch.forward(correlation)
         after = np.ones(tokens) if pre else np.sqrt(np.diag(stream))
         stream = stream / np.outer(after, after)
@@ -76,7 +76,7 @@ class CausalAttention:
         inside = np.diag(np.cumsum(np.cumsum(correlation, 0), 1)) / n**2  # the mean over pairs of the first n
         apart = np.clip((1 - inside) * n / np.maximum(n - 1, 1), 0.0, 1.0)
         both = apart[self.fewer.astype(int) - 1]
-        return both, self.s**2 * both * np.maximum(correlation, 0.0)
+        return both, self.s**2 * both * correlation
 
 
 @cache

@@ -57,7 +57,7 @@ def test_what_has_no_theory_says_so():
     with pytest.raises(NoTheoryError, match="outgrow"):
         Moments(MeanField.of(ACTIVATIONS["relu"])).value(math.inf)
     check_spread(5 / 64)
-    for few in (5 / 16, math.inf, math.nan):
+    for few in (5 / 10, math.inf, math.nan):
         with pytest.raises(NoTheoryError, match="few units"):
             check_spread(few)
     silent = Prediction.silent(3, "because")
