@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -32,9 +33,15 @@ def streams(seed: int) -> list[np.random.Generator]:
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)]
 
 
+@cache
+def largest_exponent(dtype: np.dtype[Any]) -> int:
+    """The power of two at which numbers of that dtype end."""
+    return int(np.finfo(dtype).maxexp)
+
+
 def comfort(dtype: np.dtype[Any]) -> float:
     """log10 of the norm up to which, and down to one over which, a gradient of that dtype is left as it is."""
-    return (np.finfo(dtype).maxexp - MARGIN) * LOG10_2
+    return (largest_exponent(dtype) - MARGIN) * LOG10_2
 
 
 def rescaling(norm: float, dtype: np.dtype[Any], ahead: float = 0.0) -> int:

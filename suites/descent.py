@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.layer import Array, DType, Layer, State
-from suites.attenuation import LOG10_2, comfort, log10_norm, rescaling
+from suites.attenuation import LOG10_2, comfort, largest_exponent, log10_norm, rescaling
 from suites.blocks import Blocks
 from suites.naming import named
 from suites.stored import Stored
@@ -90,7 +90,7 @@ def _norms(state: State, dx: Array) -> dict[str, float]:
 
 def _closer(found: dict[str, float], entering: float, far: float, dtype: DType) -> int:
     """The power of two that takes the entering gradient to the other end of the range, if a norm found lost digits."""
-    sound = (np.finfo(dtype).maxexp - CLOSE) * LOG10_2
+    sound = (largest_exponent(dtype) - CLOSE) * LOG10_2
     lost = [norm for norm in found.values() if abs(norm) > sound]
     if not lost or not math.isfinite(entering):
         return 0
