@@ -1,6 +1,7 @@
 """One's own activations: found by FILE.py:NAME, and no worse off than a row of ACTIVATIONS anywhere."""
 
 import math
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -247,7 +248,14 @@ def test_what_a_file_says_beside_the_functions_is_checked(tmp_path, line, expect
         lookup_activation(f"{path}:f")
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+TAKING = [name for name, row in EXPERIMENTS.items() if "activations" in signature(row.cells).parameters]
+
+
+def test_only_fixed_networks_take_no_activations():
+    assert {*EXPERIMENTS} - {*TAKING} <= {"claims", "remedies"}
+
+
+@pytest.mark.parametrize("experiment", TAKING)
 def test_every_experiment_takes_one_and_refuses_a_wrong_one(file, tmp_path, experiment):
     cells = EXPERIMENTS[experiment].cells
     assert {cell.activation for cell in cells(activations=[f"{file}:tanh"])} == {f"{file}:tanh"}
