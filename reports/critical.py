@@ -11,6 +11,7 @@ from reports.options import (
     Activations,
     Architectures,
     Batch,
+    Dask,
     DType,
     Format,
     Initializers,
@@ -63,6 +64,7 @@ def phase(
     seed: Seed = 0,
     dtype: DType = "float32",
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",
@@ -91,6 +93,7 @@ def spectrum(
     seed: Seed = 0,
     dtypes: Annotated[Names, typer.Option("--dtype", help="float32 or float64; may be repeated.")] = ["float64"],  # noqa: B006
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",
@@ -116,5 +119,5 @@ def spectrum(
 def _measured(experiment: str, context: typer.Context) -> pd.DataFrame:
     """The rows that a command's options ask for."""
     grid = {name: value for name, value in context.params.items() if name not in ("rows", "format")}
-    out, workers = grid.pop("out"), grid.pop("workers")
-    return measured(experiment, out, grid, workers)
+    out, workers, dask = (grid.pop(name) for name in ("out", "workers", "dask"))
+    return measured(experiment, out, grid, workers, dask)

@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 
 from reports.console import notes, progress_bar
-from reports.options import Batch, DType, Format, KeptOut, Rows, Seed, Seeds, Width, Workers
+from reports.options import Batch, Dask, DType, Format, KeptOut, Rows, Seed, Seeds, Width, Workers
 from reports.tables import emit
 from reports.words import listed, power, several, signed
 from suites.errors import UserError
@@ -45,6 +45,7 @@ def diagnose(
         Path | None, typer.Option(help="Judge a network of your own: parameter names and norms; - is standard input.")
     ] = None,
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     format: Format = "table",
 ) -> None:
@@ -68,13 +69,13 @@ def diagnose(
     given: dict[str, Any] = {"architecture": architecture, "activation": activation, "initializer": initializer}
     given |= {"width": width, "batch": batch, "seeds": seeds, "seed": seed, "dtype": dtype}
     cell = configured(depth=depth, length=length, inputs=inputs, **given)
-    with measuring(cell, out, workers) as measure:
+    with measuring(cell, out, workers, dask) as measure:
         table = diagnosis.diagnose(cell, measure)
     show(table, format)
 
 
 @contextmanager
-def measuring(cell: Any, out: Path | None, count: int) -> Iterator[Any]:
+def measuring(cell: Any, out: Path | None, workers: int, dask: str | None) -> Iterator[Any]:
     """measure(cells): the rows of each, kept in the folder out where one is given."""
     from suites.experiment import EXPERIMENTS
     from suites.interventions import kind
@@ -93,7 +94,7 @@ def measuring(cell: Any, out: Path | None, count: int) -> Iterator[Any]:
             known.update({cell: _rows(rows, cell) for cell in missing})
         return [known[cell] for cell in cells]
 
-    with executor(count) as pool:
+    with executor(workers, dask) as pool:
         yield measure
     if run is not None:
         run.finish()

@@ -8,7 +8,7 @@ import typer
 from reports.claims import details, judged, ledger
 from reports.load import Tables, load
 from reports.measuring import measured
-from reports.options import Format, KeptOut, Seed, Seeds, Width, Workers
+from reports.options import Dask, Format, KeptOut, Seed, Seeds, Width, Workers
 from reports.tables import emit
 from suites.errors import UserError
 
@@ -24,6 +24,7 @@ def claims(
     seeds: Seeds = 3,
     seed: Seed = 0,
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     parts: Annotated[bool, typer.Option("--parts", help="Print every part of every claim instead.")] = False,
     format: Format = "table",
@@ -36,7 +37,7 @@ def claims(
     """
     grid = {"width": width, "seeds": seeds, "seed": seed}
     if folder is None:
-        run = Tables(Path(), {}, {"claims": measured("claims", out, grid, workers)})
+        run = Tables(Path(), {}, {"claims": measured("claims", out, grid, workers, dask)})
     else:
         _nothing_to_measure(context, folder)
         run = load(folder)
@@ -50,6 +51,8 @@ def claims(
 def _nothing_to_measure(context: typer.Context, folder: Path) -> None:
     """UserError where an option is given that says how to measure."""
     options: dict[str, Any] = {name: context.get_parameter_source(name) for name in context.params}
-    given = [name for name in ("width", "seeds", "seed", "workers", "out") if options[name].name == "COMMANDLINE"]
+    given = [
+        name for name in ("width", "seeds", "seed", "workers", "dask", "out") if options[name].name == "COMMANDLINE"
+    ]
     if given:
         raise UserError(f"{folder} is judged as it was measured: --{given[0]} is for measuring anew, without a folder")

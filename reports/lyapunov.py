@@ -10,6 +10,7 @@ from reports.measuring import measured
 from reports.options import (
     Activations,
     Architectures,
+    Dask,
     Format,
     Initializers,
     Inputs,
@@ -71,6 +72,7 @@ def lyapunov(
     seeds: Seeds = 8,
     seed: Seed = 0,
     workers: Workers = 1,
+    dask: Dask = None,
     out: KeptOut = None,
     rows: Rows = False,
     format: Format = "table",
@@ -86,5 +88,5 @@ def lyapunov(
         "initializers": initializers,
     }
     grid |= {"lengths": lengths, "widths": widths, "inputs": inputs, "seeds": seeds, "seed": seed}
-    table = measured("lyapunov", out, grid, workers)
+    table = measured("lyapunov", out, grid, workers, dask)
     emit(table if rows else spectra(table), format)

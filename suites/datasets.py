@@ -5,8 +5,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +33,9 @@ def digits() -> Dataset:
 
     Pixels that never change stay 0. Source: Alpaydin & Kaynak 1998, UCI optical recognition of handwritten digits.
     """
+    from sklearn.datasets import load_digits  # here, because importing it takes seconds, which every worker would pay
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     x, test_x, labels, test_labels = train_test_split(
         images, labels, test_size=TEST_SHARE, stratify=labels, random_state=0

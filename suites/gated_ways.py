@@ -4,7 +4,6 @@ import math
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from suites.prediction import Array
 
@@ -75,6 +74,8 @@ def various(ways: Ways, steps: int, staying: bool) -> Array:
     more_hopping = np.append(0.0, np.mean(ways.hop_squared * together - ways.hop**2 * apart, axis=1)[:-1])
     independent = diagonal(hopping)
     recurring = np.convolve(independent, more_hopping)[: steps + 1]
+    from scipy.signal import lfilter  # here, because importing it takes a second
+
     hops = lfilter([1.0], np.append(1.0, -recurring[1:]), independent)
     if not staying:
         return np.log(hops)

@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
 
 from suites.attending import softmax_sums
 from suites.prediction import Array, NoTheoryError, Prediction, ingredients
@@ -82,13 +81,15 @@ class CausalAttention:
 @cache
 def _sums(variance: float, tokens: int) -> list[Callable[[Array, Array], Array]]:
     """softmax_sums times the number of steps, as functions of that number and of the logits' variance."""
+    from scipy.interpolate import RectBivariateSpline  # here, because importing it takes a second
+
     steps = np.unique(np.geomspace(1, max(tokens, 5), 24).astype(int))
     spread = np.linspace(0.0, variance, 6)
     known = np.array([[np.multiply(n, softmax_sums(v, n)) for v in spread] for n in steps])
     return [_of_steps(RectBivariateSpline(np.log(steps), spread, known[..., i])) for i in (0, 1)]
 
 
-def _of_steps(spline: RectBivariateSpline) -> Callable[[Array, Array], Array]:
+def _of_steps(spline: Any) -> Callable[[Array, Array], Array]:
     return lambda steps, variance: spline.ev(np.log(steps), variance)
 
 
