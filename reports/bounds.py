@@ -3,7 +3,7 @@
 import math
 
 from reports.claim import Bound
-from suites.depth import SATURATED
+from suites.activity import SATURATED
 
 # D2, section 10, calls a gradient norm below 1e-6 vanished. Relative to the last layer's it is the same six decades.
 VANISHED = Bound("six decades are lost: D2, section 10, calls below 10⁻⁶ vanished", most=-6)

@@ -1,10 +1,11 @@
 """A deep network block by block, in which blocks share the memory of what backward passes write."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 
-from kernels.layer import Array, DType, Layer, State, copy_weights
+from kernels.layer import Array, DType, Layer, State, parameters, saved_memory
 
 
 class Blocks:
@@ -15,11 +16,12 @@ class Blocks:
     So a network takes as much memory as its weights and its forward pass need, and its gradients stay in the caches.
     """
 
-    def __init__(self, network: Layer, rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> None:
+    def __init__(self, network: Layer, undrawn: Layer, shape: tuple[int, ...], dtype: DType) -> None:
+        """undrawn: the same network, with weights that cost nothing to draw."""
         self.layers, self.shape, self.dtype = network.layers, shape, dtype
         self.states: list[State] = []
-        for layer in self.layers:
-            state = layer.init(rng, shape, dtype)
+        for layer in undrawn.layers:
+            state = layer.init(np.random.default_rng(0), shape, dtype)
             for other in self.states[:1]:
                 _share_parameters(state, other)
             for other in self.states[-2:-1]:
@@ -29,17 +31,37 @@ class Blocks:
     def __iter__(self) -> Iterator[tuple[Layer, State]]:
         return zip(self.layers, self.states, strict=True)
 
-    def redraw(self, rng: np.random.Generator) -> None:
-        """Parameters and buffers as a new network would have them; how many samples there are is nothing to them."""
+    def drawn(self, rng: np.random.Generator) -> Iterator[State]:
+        """The parameters and buffers of each block of a new network; how many samples there are is nothing to them."""
         one = (*(1 for _ in self.shape[:-1]), self.shape[-1])
-        for layer, state in self:
-            copy_weights(state, layer.init(rng, one, self.dtype))
+        for layer in self.layers:
+            yield _weights(layer.init(rng, one, self.dtype))
 
-    def forward(self, x: Array) -> Iterator[tuple[Layer, State]]:
-        """Run blocks forward from the input on; each is given once it has run."""
+    def put(self, blocks: Iterable[State]) -> None:
+        """Go on with parameters and buffers that were drawn; matrices are not copied, and must not be written."""
+        for state, weights in zip(self.states, blocks, strict=True):
+            _put(state, weights)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parameters."""
+        return sum(value.nbytes for state in self.states for _, value, _ in parameters(state))
+
+    def forward(self, x: Array) -> None:
+        """Run blocks forward from the input on."""
         for layer, state in self:
             x = layer.forward(state, x)
-            yield layer, state
+
+    @cached_property
+    def saved_bytes(self) -> list[int]:
+        """What each block keeps for backward, after a forward pass, that is not kept by one below it."""
+        kept: set[int] = set()
+        found = []
+        for state in self.states:
+            memory = saved_memory(state)
+            found.append(sum(size for owner, size in memory.items() if owner not in kept))
+            kept |= memory.keys()
+        return found
 
 
 def _share_parameters(state: State, other: State) -> None:
@@ -52,3 +74,20 @@ def _share_arrays(state: State, other: State) -> None:
     state.saved |= {name: array for name, array in other.saved.items() if name.startswith("d")}
     for mine, its in zip(state.children, other.children, strict=True):
         _share_arrays(mine, its)
+
+
+def _weights(state: State) -> State:
+    """Nothing of a state but its parameters and buffers."""
+    return State(params=state.params, buffers=state.buffers, children=[_weights(child) for child in state.children])
+
+
+def _put(state: State, weights: State) -> None:
+    for name, value in weights.params.items():
+        if value.ndim == 2:
+            state.params[name] = value
+        else:
+            state.params[name][...] = value
+    for name, value in weights.buffers.items():
+        state.buffers[name][...] = value
+    for child, its in zip(state.children, weights.children, strict=True):
+        _put(child, its)

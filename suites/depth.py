@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,17 @@ from kernels.blas import matmul
 from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
-from kernels.layer import Layer, State, activations, parameters, saved_memory
-from kernels.summaries import flatness, variance
+from kernels.layer import Layer, State, parameters
 from suites import attenuation
+from suites.activity import activity
 from suites.attenuation import Array
 from suites.blocks import Blocks
 from suites.descent import descend, descend_plainly
-from suites.draws import remembered
+from suites.draws import LIMIT, remembered, shared, undrawn
 from suites.own_activations import lookup_activation
-from suites.ranks import effective_rank
 from suites.schema import stack
 from suites.stored import stored_rows
 
-# A unit counts as saturated where its slope is below this share of the activation's steepest.
-SATURATED = 0.1
 # The derivative from the output of y near 1 is off by an eps of 1: where no slope is smaller, that is 1e-3 of it.
 FLAT = {"float32": 2.0**-13, "float64": 2.0**-42}
 
@@ -112,43 +109,52 @@ def measure(cell: DepthCell) -> pd.DataFrame:
     """
     size = {"depth": cell.depth} if cell.tokens is None else {"depth": cell.depth, "length": cell.tokens}
     configuration = {"experiment": "depth", **attenuation.configuration(cell), **size}
-    activation, rule = lookup_activation(cell.activation), remembered(INITIALIZERS[cell.initializer])
-    build = partial(ARCHITECTURES[cell.architecture].build, initializer=rule, width=cell.width, depth=cell.depth)
-    other = build(activation.from_output) if activation.df_from_output else None
-    network, measured = build(activation), []
-    room: list[Blocks] = []
-    for seed in range(cell.seed, cell.seed + cell.seeds):
-        measured += _seed(cell, seed, network, other, room)
+    activation, rule = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
+    build = partial(ARCHITECTURES[cell.architecture].build, width=cell.width, depth=cell.depth)
+    network, other = build(activation, remembered(rule)), None
+    if activation.df_from_output:
+        other = build(activation.from_output, undrawn(rule))
+    blocks = Blocks(network, build(activation, undrawn(rule)), _shape(cell), DTYPES[cell.dtype])
+    seeds = range(cell.seed, cell.seed + cell.seeds)
+    measured = [piece for seed in seeds for piece in _seed(cell, seed, network, blocks, other)]
     return stack(configuration, [*measured, *attenuation.predicted_rows(cell)])
 
 
-def _seed(cell: DepthCell, seed: int, network: Layer, other: Layer | None, room: list[Blocks]) -> list[dict[str, Any]]:
-    """The rows of one seed; room has the blocks of the seed before, if any."""
-    dtype, leading = DTYPES[cell.dtype], () if cell.tokens is None else (cell.tokens,)
-    shape = (*leading, cell.batch, cell.width)
+def _shape(cell: DepthCell) -> tuple[int, ...]:
+    """Of x: (batch, width), or of sequences (tokens, batch, width)."""
+    return (*(() if cell.tokens is None else (cell.tokens,)), cell.batch, cell.width)
+
+
+def _draw(cell: DepthCell, seed: int, blocks: Blocks, rng: np.random.Generator) -> None:
+    """Give blocks the weights of a seed, which cells that draw alike share."""
+
+    def make() -> tuple[list[State], int]:
+        return [*blocks.drawn(rng)], blocks.nbytes
+
+    if blocks.nbytes > LIMIT:
+        blocks.put(blocks.drawn(rng))
+        return
+    activation = lookup_activation(cell.activation)
+    rule = INITIALIZERS[cell.initializer].of(activation)
+    blocks.put(shared((cell.architecture, rule, cell.depth, cell.width, cell.dtype, activation.learns, seed), make))
+
+
+def _seed(cell: DepthCell, seed: int, network: Layer, blocks: Blocks, other: Layer | None) -> list[dict[str, Any]]:
+    """The rows of one seed. other: the network with the derivative from the output, if there is one."""
+    dtype, shape = DTYPES[cell.dtype], _shape(cell)
     weights, inputs, injected = attenuation.streams(seed)
-    if room:
-        room[0].redraw(weights)
-    else:
-        room.append(Blocks(network, weights, shape, dtype))
-    (blocks,) = room
+    _draw(cell, seed, blocks, weights)
     x = inputs.standard_normal(shape)
     x = (x if cell.tokens else _scaled(x, blocks.states[0])).astype(dtype)
     dy = injected.standard_normal(shape).astype(dtype)
 
-    activation = lookup_activation(cell.activation)
-    variances, ranks, shapes = [variance(x)], [effective_rank(x)], []
-    for layer, state in blocks.forward(x):
-        y = state.saved["y"]
-        variances.append(variance(y))
-        ranks.append(effective_rank(y))
-        shapes.append(flatness(_slopes(activation, layer, state), SATURATED * _steepest(activation)))
-    saturated, dead, smallest = zip(*shapes, strict=True)
+    blocks.forward(x)
+    found = activity(lookup_activation(cell.activation), network.layers, blocks.states, x)
 
     descent = descend(network, blocks, dy)
     stored = [descent.stored]
     if other is not None:
-        differs = min(smallest) < FLAT[cell.dtype]
+        differs = found.smallest < FLAT[cell.dtype]
         stored.append(descend_plainly(other, blocks, dy) if differs else descent.stored)
 
     every, above = ({"seed": seed, "position": range(first, cell.depth + 1), "unit": "1"} for first in (0, 1))
@@ -159,23 +165,12 @@ def _seed(cell: DepthCell, seed: int, network: Layer, other: Layer | None, room:
             {**above, "parameter": name, "metric": "log10_weight_gradient", "value": values, "unit": "log10"}
             for name, values in descent.weight_norms.items()
         ),
-        {**every, "metric": "forward_variance", "value": variances},
-        {**every, "metric": "effective_rank", "value": ranks},
-        {**above, "metric": "saturated_share", "value": saturated},
-        {**above, "metric": "dead_share", "value": dead},
-        {**above, "metric": "saved_bytes", "value": _bytes(blocks.states), "unit": "B"},
+        {**every, "metric": "forward_variance", "value": found.variances},
+        {**every, "metric": "effective_rank", "value": found.ranks},
+        {**above, "metric": "saturated_share", "value": found.saturated},
+        {**above, "metric": "dead_share", "value": found.dead},
+        {**above, "metric": "saved_bytes", "value": blocks.saved_bytes, "unit": "B"},
     ]
-
-
-def _bytes(blocks: list[State]) -> list[int]:
-    """What each block keeps for backward that is not kept by one below it."""
-    kept: set[int] = set()
-    found = []
-    for block in blocks:
-        memory = saved_memory(block)
-        found.append(sum(size for owner, size in memory.items() if owner not in kept))
-        kept |= memory.keys()
-    return found
 
 
 def _scaled(x: Array, state: State) -> Array:
@@ -184,20 +179,3 @@ def _scaled(x: Array, state: State) -> Array:
     z = np.empty((len(x), W.shape[1]))
     matmul(z, x, W.astype(np.float64))
     return x * math.sqrt((1.0 - np.mean(np.square(b, dtype=np.float64))) / np.mean(z * z))
-
-
-def _slopes(activation: Activation, layer: Layer, block: State) -> Array:
-    """f'(z) of a block's pre-activations, (samples, units); those of its linear layers are not counted."""
-    slopes = []
-    for state in (state for row, state in activations(layer, block) if row is activation):
-        z, y = state.saved["z"], state.saved["y"]
-        slope = np.ones_like(z)
-        activation.backward(slope, slope, z, y)
-        slopes.append(slope.reshape(-1, slope.shape[-1]))
-    return slopes[0] if len(slopes) == 1 else np.concatenate(slopes, axis=1)
-
-
-@cache
-def _steepest(activation: Activation) -> float:
-    """The largest |f'|, to within what a grid of step 0.01 sees."""
-    return float(np.abs(activation.reference_derivative(np.linspace(-10.0, 10.0, 2001), activation.a)).max())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.layer import Array, DType, Layer, State
+from kernels.layer import Array, DType, Layer
 from suites.attenuation import LOG10_2, comfort, largest_exponent, log10_norm, rescaling
 from suites.blocks import Blocks
 from suites.naming import named
@@ -38,7 +38,8 @@ def descend(network: Layer, blocks: Blocks, dy: Array) -> Descent:
     """
     last = len(blocks.states)
     norms, stored = np.empty(last + 1), Stored(network, last)
-    weight_norms = {name: np.empty(last) for name in named(blocks.states[0])}
+    gradients = {name: gradient for name, (_, gradient) in named(blocks.states[0]).items()}  # all blocks share them
+    weight_norms = {name: np.empty(last) for name in gradients}
     norms[last] = log10_norm(dy)
     stored.note(slice(last, None), dy[None], norms[last])
     plain: tuple[int, Array] | None = None  # where, and with what, the pass without rescaling goes on by itself
@@ -46,14 +47,14 @@ def descend(network: Layer, blocks: Blocks, dy: Array) -> Descent:
     for i in reversed(range(last)):
         layer, state = blocks.layers[i], blocks.states[i]
         entering, dx = norms[i + 1] + power * LOG10_2, layer.backward(state, dy)
-        found = _norms(state, dx)
+        found = _norms(gradients, dx)
         if plain is None:
             stored.note(slice(i, i + 1), dx[None], found[""])
         if added := _closer(found, entering, comfort(dx.dtype), dx.dtype):
             plain = plain or (i, dx.copy())
             power += added
             dx = layer.backward(state, np.ldexp(dy, added))
-            found = _norms(state, dx)
+            found = _norms(gradients, dx)
         for name, norm in found.items():
             (weight_norms[name] if name else norms)[i] = norm - power * LOG10_2
         if added := rescaling(found[""], dx.dtype):
@@ -83,9 +84,9 @@ def _keep(stored: Stored, blocks: Blocks, at: int, dy: Array) -> None:
         stored.note(slice(i, i + 1), dy[None])
 
 
-def _norms(state: State, dx: Array) -> dict[str, float]:
+def _norms(gradients: dict[str, Array], dx: Array) -> dict[str, float]:
     """log10 of the norm of the gradient, as "", and of those of the parameters."""
-    return {"": log10_norm(dx)} | {name: log10_norm(gradient) for name, (_, gradient) in named(state).items()}
+    return {"": log10_norm(dx)} | {name: log10_norm(gradient) for name, gradient in gradients.items()}
 
 
 def _closer(found: dict[str, float], entering: float, far: float, dtype: DType) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from suites.attenuation import Array, log10_norm
 class Stored:
     """The gradient as a backward pass of layer's leaves it, at positions 0 to the last.
 
-    norms: log10 of its norm, -inf where it is 0. largest: its largest magnitude. gradient: that at hand.
+    norms: log10 of its norm, -inf where it is 0. largest: its largest magnitude, inf where that is surely a normal
+    number. gradient: that at hand.
     """
 
     def __init__(self, layer: Layer, last: int) -> None:
@@ -25,7 +27,16 @@ class Stored:
     def note(self, here: slice, gradients: Array, norms: Any = None) -> None:
         """Keep gradients (positions, ...) of the positions here; norms, if log10 of them is known."""
         self.norms[here] = [log10_norm(g) for g in gradients] if norms is None else norms
-        self.largest[here] = np.abs(gradients).max(axis=tuple(range(1, gradients.ndim)))
+        if np.min(self.norms[here]) > _surely_normal(gradients[0].size, gradients.dtype):
+            self.largest[here] = math.inf
+        else:
+            self.largest[here] = np.abs(gradients).max(axis=tuple(range(1, gradients.ndim)))
+
+
+@cache
+def _surely_normal(size: int, dtype: np.dtype[Any]) -> float:
+    """log10 of the norm from which on one of so many elements is a normal number."""
+    return math.log10(float(np.finfo(dtype).smallest_normal) * math.sqrt(size))
 
 
 def stored_rows(seed: int, dtype: str, stored: Sequence[Stored]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.initializers import INITIALIZERS
 from suites.blocks import Blocks
+from suites.draws import undrawn
 from suites.naming import named
 
 DEEP = [name for name, row in ARCHITECTURES.items() if "depth" in row.kinds]
@@ -15,17 +16,19 @@ DEEP = [name for name, row in ARCHITECTURES.items() if "depth" in row.kinds]
 @pytest.mark.parametrize("architecture", DEEP)
 def test_every_gradient_is_that_of_a_network_of_its_own(architecture):
     row = ARCHITECTURES[architecture]
-    network = row.build(ACTIVATIONS["prelu"], INITIALIZERS["framework_default"], 8, 5)
+    rule = INITIALIZERS["framework_default"]
+    network, bare = (row.build(ACTIVATIONS["prelu"], each, 8, 5) for each in (rule, undrawn(rule)))
     shape = (3, 4, 8) if "time" in row.kinds else (4, 8)
     dtype = np.dtype(np.float64)
-    blocks = Blocks(network, np.random.default_rng(0), shape, dtype)
+    blocks = Blocks(network, bare, shape, dtype)
     for seed in (0, 1):
-        blocks.redraw(np.random.default_rng(seed))
+        blocks.put(blocks.drawn(np.random.default_rng(seed)))
         state = network.init(np.random.default_rng(seed), shape, dtype)
         x, dy = np.random.default_rng(seed + 9).standard_normal((2, *shape))
         network.forward(state, x)
         network.backward(state, dy)
-        for (_, mine), own in zip(blocks.forward(x), state.children, strict=True):
+        blocks.forward(x)
+        for mine, own in zip(blocks.states, state.children, strict=True):
             assert mine.saved["y"].tobytes() == own.saved["y"].tobytes()
         for (layer, mine), own in reversed([*zip(blocks, state.children, strict=True)]):
             dy = layer.backward(mine, dy)
@@ -36,7 +39,7 @@ def test_every_gradient_is_that_of_a_network_of_its_own(architecture):
 
 def test_gradients_have_the_memory_of_two_blocks():
     network = ARCHITECTURES["plain"].build(ACTIVATIONS["tanh"], INITIALIZERS["he_normal"], 8, 6)
-    blocks = Blocks(network, np.random.default_rng(0), (4, 8), np.dtype(np.float32))
+    blocks = Blocks(network, network, (4, 8), np.dtype(np.float32))
     assert len({id(state.grads["W"]) for state in blocks.states}) == 1
     assert len({id(state.saved["dx"]) for state in blocks.states}) == 2
     assert len({id(state.params["W"]) for state in blocks.states}) == 6

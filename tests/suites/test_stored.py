@@ -116,7 +116,7 @@ def test_an_activation_without_that_derivative_has_none():
 )
 def test_first_positions_on_the_way_back(largest, subnormal, zero):
     stored = Stored(None, 5)
-    stored.note(slice(None), np.array(largest).reshape(6, 1, 1), np.zeros(6))
+    stored.note(slice(None), np.array(largest, np.float32).reshape(6, 1, 1))
     rows = {row["metric"]: row for row in stored_rows(4, "float32", [stored])}
     assert rows.keys() == {"first_subnormal_position", "first_zero_position"}
     found = [rows[f"first_{name}_position"]["value"] for name in ("subnormal", "zero")]
