@@ -8,7 +8,7 @@ the code that measured it is enough to resume.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -22,7 +22,7 @@ from kernels import jit
 from suites import certify, claims, curves, depth, interrupts, lyapunov, phase, remedied, sequence, spectrum, training
 from suites.environment import version
 from suites.errors import UserError
-from suites.own_activations import digests
+from suites.own_activations import check_unchanged, digests
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
 from suites.spread import one_thread, spread
@@ -109,7 +109,8 @@ class Experiment:
     def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame | None]]:
         """Each cell with its rows, as they are done; None for one that no worker survives."""
         if executor is not None:
-            yield from spread(executor, partial(_in_one_thread, self.measure), cells)
+            here = digests(_activation(cell) for cell in cells)
+            yield from spread(executor, partial(_by_the_same_files, self.measure, here), cells)
             return
         for cell in cells:
             with interrupts.heeded():
@@ -120,6 +121,12 @@ class Experiment:
 def _in_one_thread(measure: Callable[[Any], pd.DataFrame], cell: Any) -> pd.DataFrame:
     with one_thread():
         return measure(cell)
+
+
+def _by_the_same_files(measure: Callable[[Any], pd.DataFrame], digests: Mapping[str, str], cell: Any) -> pd.DataFrame:
+    """Its rows by a worker, which reads one's own activation anew; UserError where that is not the one of digests."""
+    check_unchanged(_activation(cell), digests)
+    return _in_one_thread(measure, cell)
 
 
 def _path(experiment: str, cell: Any, run: Run) -> Path:
@@ -136,7 +143,12 @@ def code() -> dict[str, str]:
 
 def _code_of(cell: Any) -> dict[str, str]:
     """code(), and the file of the cell's activation where that is one's own."""
-    return code() | digests([getattr(cell, "activation", "")])
+    return code() | digests([_activation(cell)])
+
+
+def _activation(cell: Any) -> str:
+    """Its name; "" of cells that have none."""
+    return getattr(cell, "activation", "")
 
 
 def collect(run: Run) -> None:

@@ -20,7 +20,7 @@ file may call each other.
 import dis
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,6 +73,13 @@ def is_own(name: str) -> bool:
 def digests(names: Iterable[str]) -> dict[str, str]:
     """The digest of the file of each of one's own activations among names: what is measured of it depends on that."""
     return {name: own(name).digest for name in names if is_own(name)}
+
+
+def check_unchanged(name: str, expected: Mapping[str, str]) -> None:
+    """UserError where name is one's own and its file, as this process read it, has another digest than expected."""
+    for own_name, digest in digests([name]).items():
+        if digest != expected[own_name]:
+            raise UserError(f"{own_name}: the file changed after the run had begun")
 
 
 def beside_known(names: Iterable[str]) -> list[str]:

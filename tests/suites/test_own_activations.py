@@ -326,3 +326,15 @@ def test_a_changed_file_is_measured_again(tmp_path, caplog):
     same = first.value.to_numpy() == other.value.to_numpy()
     assert same[first.activation == "tanh"].all()
     assert not same[first.activation == name].all()
+
+
+def test_a_file_that_changes_before_a_worker_reads_it_is_told(tmp_path):
+    """Its rows would be another function's than the digest tells of, and trusted when the run goes on."""
+    path, experiment, run = tmp_path / "own.py", EXPERIMENTS["curves"], Run.create(tmp_path / "run", {})
+    path.write_text(FILE)
+    cells = experiment.cells(activations=["tanh", f"{path}:full"])
+    path.write_text(FILE.replace("full_a = 1.25", "full_a = 1.5"))
+    with workers(1) as executor, pytest.raises(UserError, match=r"own.py:full: the file changed after the run") as told:
+        experiment.run(cells, run, executor)
+    assert "\n" not in str(told.value)
+    assert pd.read_parquet(run.folder / "curves.parquet").activation.unique().tolist() == ["tanh"]
