@@ -3,14 +3,16 @@
 import math
 
 from reports.claim import Bound
+from suites import verdicts
 from suites.activity import SATURATED
+from suites.verdicts import LIMIT
 
 # D2, section 10, calls a gradient norm below 1e-6 vanished. Relative to the last layer's it is the same six decades.
-VANISHED = Bound("six decades are lost: D2, section 10, calls below 10⁻⁶ vanished", most=-6)
-# reports.summary.keeps counts as kept what stays within a factor of ten.
-KEPT = Bound("no more than a factor of ten is lost, as in this report's ranking", least=-1)
-STEADY = Bound("within a factor of ten either way, as in this report's ranking", -1, 1)
-SHRINKS = Bound("more than a factor of ten is lost, as in this report's ranking", most=-1)
+VANISHED = Bound("six decades are lost: D2, section 10, calls below 10⁻⁶ vanished", most=math.log10(verdicts.VANISHED))
+# suites.verdicts and reports.summary.keeps count as kept what stays within a factor of ten.
+KEPT = Bound("no more than a factor of ten is lost, as in this report's ranking", least=-LIMIT)
+STEADY = Bound("within a factor of ten either way, as in this report's ranking", -LIMIT, LIMIT)
+SHRINKS = Bound("more than a factor of ten is lost, as in this report's ranking", most=-LIMIT)
 # A hundredth of a decade is 2 %: what does not show is no more.
 MORE = Bound("a hundredth of a decade or more, which is 2 %", least=0.01)
 DOUBLED = math.log10(2.0)

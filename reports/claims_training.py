@@ -1,10 +1,11 @@
 """Claims on training: plateaus, layers that do not learn, convergence."""
 
-from reports.bounds import VANISHED, Bound
+from reports.bounds import KEPT, VANISHED, Bound
 from reports.claim import Claim, Part, untestable
 from reports.measures import across_depth, reached, total
 from reports.measures_parameters import first_over_last
 from reports.measures_training import accuracy, deeper_is_worse, fall, moved, slower
+from suites.verdicts import LIMIT
 
 LAST_LAYERS = Bound("D1 counts the last 2 or 3 layers", most=3)
 FLAT = Bound("a twentieth of the first loss", most=0.05)
@@ -85,19 +86,19 @@ TRAINING = (
         parts=(
             Part(what="He weights keep the gradient of ReLU over 50 layers", said=0.0,
                  measure=total(across_depth("plain", "relu", "he_normal")),
-                 bound=Bound("no more than a factor of ten is lost", least=-1)),
+                 bound=KEPT),
             Part(what="He weights keep that of sigmoid", said=0.0,
                  measure=total(across_depth("plain", "sigmoid", "he_normal")),
-                 bound=Bound("no more than a factor of ten is lost", least=-1)),
+                 bound=KEPT),
             *(
                 Part(what=f"Adam's first step moves the first layer as the last one: sigmoid, {layers} layers",
                      measure=first_over_last("log10_update", "sigmoid", layers, optimizer="adam"),
-                     bound=Bound("within a factor of ten", least=-1))
+                     bound=KEPT)
                 for layers in (10, 50)
             ),
             Part(what="clipping changes what reaches the first layer, beside the last: sigmoid, 10 layers",
                  measure=first_over_last("log10_weight_gradient", "sigmoid", 10, clip=1.0, over_unclipped=True),
-                 bound=Bound("a factor of ten gained", least=1)),
+                 bound=Bound("a factor of ten gained", least=LIMIT)),
             Part(what="a network of sigmoid, 10 layers or more, learns with them: test accuracy", unit="",
                  measure=accuracy("sigmoid", deep=True, initializer="he_normal"),
                  bound=Bound("half of the digits or more: chance is a tenth", least=0.5)),

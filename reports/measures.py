@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.claim import Figure, MissingError
 from reports.evidence import Configuration, Evidence, at, figure
+from suites.verdicts import LIMIT
 
 Measure = Callable[[Evidence], Figure]
 
@@ -108,7 +109,7 @@ def _r_squared(rows: pd.DataFrame) -> float:
     return float(np.corrcoef(x, y)[0, 1] ** 2) if np.ptp(y) > 0 else 0.0
 
 
-def reached(of: Configuration, within: float = 1.0) -> Measure:
+def reached(of: Configuration, within: float = LIMIT) -> Measure:
     """How many layers, counted from the last, get a gradient within so many decades of the last one's."""
 
     def count(rows: pd.DataFrame) -> float:
