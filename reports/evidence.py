@@ -6,11 +6,11 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from reports.claim import Figure, MissingError
 from reports.load import Tables
-from suites.summary import CONFIDENCE, CONFIGURATION, FACTORS
+from suites.intervals import half_width
+from suites.summary import CONFIGURATION, FACTORS
 
 CLAIMS = "claims"  # the table that is looked into first: it is measured for this
 NETWORK = ["architecture", "activation", "initializer"]
@@ -99,5 +99,5 @@ def figure(values: pd.Series, theory: float = np.nan) -> Figure:
     known, seeds = values.to_numpy("float64"), len(values)
     with np.errstate(invalid="ignore"):
         mean, sd = known.mean(), known.std(ddof=1) if seeds > 1 else math.nan
-        half = stdtrit(max(seeds - 1, 1), 0.5 + CONFIDENCE / 2) * sd / math.sqrt(seeds)
+        half = half_width(sd / math.sqrt(seeds), seeds)
     return Figure(float(mean), float(mean - half), float(mean + half), theory)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from reports.load import Tables
-from suites.summary import CONFIDENCE, CONFIGURATION, attenuation
+from suites.intervals import half_width
+from suites.summary import CONFIGURATION, attenuation
+from suites.verdicts import LIMIT
 
 
 def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -18,7 +19,7 @@ def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     with np.errstate(invalid="ignore"):
         table = groups.agg(seeds="size", known="count", mean="mean", sd="std").reset_index()
     table["mean"] = table["mean"].where(table.pop("known") == table.seeds)
-    half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.sd / np.sqrt(table.seeds)
+    half = half_width(table.sd / np.sqrt(table.seeds), table.seeds)
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
@@ -58,8 +59,8 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def keeps(table: pd.DataFrame) -> pd.Series:
-    """Which rows keep their gradient: total_decades, over all layers or steps measured, within one decade of 0."""
-    return table.total_decades.abs() <= 1
+    """Which rows keep their gradient: total_decades, over all layers or steps measured, within LIMIT of 0."""
+    return table.total_decades.abs() <= LIMIT
 
 
 def element_cost(cost: pd.DataFrame, direction: str = "forward_backward") -> pd.DataFrame:

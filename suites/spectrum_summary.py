@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
+from suites.intervals import half_width
 from suites.schema import SCHEMA
-from suites.summary import CONFIDENCE, CONFIGURATION
+from suites.summary import CONFIGURATION
 
 PREDICTED = ("predicted_log10_mean_s2", "predicted_spread_s2", "predicted_sd")
 ROUNDING = 1e-9  # what measured and predicted differ by without any reason
@@ -40,7 +40,7 @@ def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     }
     for name, (expected, least) in expectations.items():
         mean, error = float(values[name].mean()), _standard_error(values[name])
-        half = stdtrit(max(found["seeds"] - 1, 1), 0.5 + CONFIDENCE / 2) * error
+        half = half_width(error, found["seeds"])
         found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
         found |= {f"predicted_{name}": predicted[f"predicted_{name}"]}
         found |= {f"z_{name}": (mean - expected) / max(error, least, ROUNDING)}

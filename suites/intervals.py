@@ -1,0 +1,16 @@
+"""Intervals of means over seeds."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from suites.summary import CONFIDENCE
+
+
+def half_width(error: Any, seeds: Any) -> Any:
+    """Half of the 95 % t-interval of a mean over so many seeds, whose standard error is error; NaN where that is.
+
+    Numbers, arrays or series of them. One seed has no standard error, and so no interval.
+    """
+    return stdtrit(np.maximum(seeds - 1, 1), 0.5 + CONFIDENCE / 2) * error
