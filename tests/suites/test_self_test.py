@@ -96,6 +96,19 @@ def test_a_log_scaled_pass_that_loses_count_is_seen(monkeypatch):
     assert len(failures(monkeypatch, "log-scaled")) == 2
 
 
+@pytest.mark.parametrize("norm", [0.0, -99.0])
+def test_a_comparison_of_nothing_fails(monkeypatch, norm):
+    """Where no position is out of range, or none is in it."""
+    right = EXPERIMENTS["depth"]
+
+    def wrong(cell):
+        rows = right.measure(cell)
+        return rows.assign(value=rows.value.where(rows.metric != "log10_gradient_norm", norm))
+
+    monkeypatch.setitem(EXPERIMENTS, "depth", dataclasses.replace(right, measure=wrong))
+    assert failures(monkeypatch, "in range") == ["log-scaled pass less the plain one in range, decades"]
+
+
 def test_what_is_not_a_number_fails(monkeypatch):
     monkeypatch.setitem(KNOWN_ANSWERS, "nothing", self_test.KnownAnswer(0.0, 1.0, lambda: float("nan")))
     assert failures(monkeypatch, "nothing") == ["nothing"]
