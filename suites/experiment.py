@@ -25,7 +25,8 @@ from suites.errors import UserError
 from suites.own_activations import check_unchanged, digests
 from suites.results import CELLS, Run, write_whole
 from suites.schema import COLUMNS, merge
-from suites.spread import one_thread, spread
+from suites.spread import spread
+from suites.threads import one_thread
 
 log = logging.getLogger(__name__)
 

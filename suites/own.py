@@ -2,12 +2,11 @@
 
 import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kernels import ACTIVATIONS, blas, openblas
 from kernels.layer import Array, Layer, State
@@ -86,11 +85,6 @@ def openblas_product(out: Array, a: Array, b: Array) -> Call:
         return (out,)
 
     return call
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Matrix products of every library that is loaded on one thread."""
-    return threadpool_limits(1, "blas")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from kernels.layer import Array, Layer, State
 from suites import jax_elements, numexpr_elements, onnx_elements, own, pytorch, torch_modes
 from suites.own import Arrays as Arrays
 from suites.own import Call
+from suites.threads import one_thread
 
 OWN = "gradfade"
 NAMES = tuple(pytorch.OPERATORS)
@@ -120,7 +121,7 @@ _ROWS = (
     Contender(
         name="numexpr", needs=("numexpr",), element=numexpr_elements.numexpr, offers=numexpr_elements.numexpr_has
     ),
-    Contender(name="numpy", product=own.numpy_product, mode=own.one_thread),
+    Contender(name="numpy", product=own.numpy_product, mode=one_thread),
     Contender(name="openblas", product=own.openblas_product),
 )
 

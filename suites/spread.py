@@ -3,13 +3,9 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
-from kernels.jit import num_threads, set_num_threads
 from suites import interrupts
 
 log = logging.getLogger(__name__)
@@ -66,15 +62,3 @@ def spread(
     finally:
         for future in flight:
             future.cancel()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Kernels and every BLAS in one thread: more would split sums elsewhere, and rows would not be the same bits."""
-    before = num_threads()
-    set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1, user_api="blas"):
-            yield
-    finally:
-        set_num_threads(before)

@@ -1,19 +1,17 @@
 """How long a training step takes, of two networks in turn, in one thread of this process."""
 
 import timeit
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from statistics import median
 
 import numpy as np
 
-from kernels.blas import set_threads
 from kernels.checks import DTYPES
 from kernels.clipping import Clipper
-from kernels.jit import num_threads
 from kernels.layer import parameters
 from kernels.optimizers import OPTIMIZERS
 from suites.interventions import Cell, built
+from suites.threads import one_thread
 
 # A layer or step takes as long in a network of 10 of them as in one of 1000: no more are timed.
 MOST_FACTORS = 10
@@ -42,17 +40,6 @@ def stepper(cell: Cell, optimizer: str = "sgd", clip: float | None = None) -> tu
         update()
 
     return step, dy.size * (len(network.layers) or 1)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Kernels and matrix products run in one thread."""
-    before = num_threads()
-    set_threads(1)
-    try:
-        yield
-    finally:
-        set_threads(before)
 
 
 def in_turn(a: Callable[[], None], b: Callable[[], None]) -> tuple[float, float]:

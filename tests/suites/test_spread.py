@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from threadpoolctl import threadpool_info
 
 from kernels.blas import set_threads
-from kernels.jit import max_threads, num_threads
+from kernels.jit import max_threads
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS
 from suites.results import CELLS, Run
-from suites.spread import IN_FLIGHT, DeadlyCellError, one_thread, spread
+from suites.spread import IN_FLIGHT, DeadlyCellError, spread
 from suites.workers import executor, workers
 
 
@@ -155,17 +154,6 @@ def test_tables_are_the_same_bytes_whoever_measures(tmp_path):
     for count in (1, 2):
         with workers(count) as pool:
             assert written(f"{count} workers", pool) == expected
-
-
-def test_one_thread_is_one_of_every_library_and_what_was_comes_back():
-    def threads():
-        return {row["filepath"]: row["num_threads"] for row in threadpool_info() if row["user_api"] == "blas"}
-
-    before = threads(), num_threads()
-    with one_thread():
-        assert set(threads().values()) == {1}
-        assert num_threads() == 1
-    assert (threads(), num_threads()) == before
 
 
 def test_a_sweep_whose_process_is_killed_goes_on(tmp_path, start, gradfade):
