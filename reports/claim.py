@@ -15,6 +15,7 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     IN_PART = "holds in part"
     FAILS = "does not hold"
+    UNCERTAIN = "cannot tell"
     UNTESTABLE = "not testable as stated"
     MISSING = "not measured in this run"
 
@@ -45,6 +46,12 @@ class Bound:
         """Whether value lies within."""
         return self.least <= value <= self.most
 
+    def verdict(self, low: float, high: float) -> Verdict:
+        """HOLDS where all from low to high lies within, FAILS where nothing does, UNCERTAIN otherwise."""
+        if self.holds(low) and self.holds(high):
+            return Verdict.HOLDS
+        return Verdict.FAILS if high < self.least or low > self.most else Verdict.UNCERTAIN
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -73,9 +80,7 @@ class Judged:
     @property
     def near(self) -> bool:
         """Whether the interval over seeds reaches across a bound: other seeds may judge otherwise."""
-        ends = [end for end in (self.figure.low, self.figure.high) if not math.isnan(end)]
-        told = self.verdict in (Verdict.HOLDS, Verdict.FAILS)
-        return told and any(self.part.bound.holds(end) != (self.verdict is Verdict.HOLDS) for end in ends)
+        return self.verdict is Verdict.UNCERTAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ def untestable(what: str, reason: str) -> Part:
 
 
 def judge_part(part: Part, evidence: Any) -> Judged:
-    """Measure a part and judge it by its bound."""
+    """Measure a part and judge it by its bound: by its whole interval, where it has one."""
     nothing = Figure(math.nan)
     if part.measure is None:
         return Judged(part, nothing, Verdict.UNTESTABLE)
@@ -106,14 +111,20 @@ def judge_part(part: Part, evidence: Any) -> Judged:
         return Judged(part, nothing, Verdict.MISSING, str(error))
     if math.isnan(figure.value):
         return Judged(part, figure, Verdict.MISSING, "finite numbers, which the rows are not")
-    return Judged(part, figure, Verdict.HOLDS if part.bound.holds(figure.value) else Verdict.FAILS)
+    ends = [figure.value if math.isnan(end) else end for end in (figure.low, figure.high)]
+    return Judged(part, figure, part.bound.verdict(*ends))
 
 
 def judge(parts: Sequence[Judged]) -> Verdict:
-    """The verdict on a claim: its main part decides whether it was measured and can be; then all that were count."""
+    """The verdict on a claim: its main part decides whether it was measured and can be; then all that were count.
+
+    Parts of which the seeds cannot tell do not, unless there are no others.
+    """
     main, found = parts[0].verdict, {part.verdict for part in parts}
     if main in (Verdict.MISSING, Verdict.UNTESTABLE):
         return main
+    if not found & {Verdict.HOLDS, Verdict.FAILS}:
+        return Verdict.UNCERTAIN
     if not found & {Verdict.FAILS, Verdict.MISSING}:
         return Verdict.HOLDS
     return Verdict.IN_PART if Verdict.HOLDS in found else Verdict.FAILS
@@ -122,7 +133,7 @@ def judge(parts: Sequence[Judged]) -> Verdict:
 def why(parts: Sequence[Judged]) -> str:
     """Which parts hold and which do not, what is lacking, what cannot be tested and why: a sentence each."""
     sentences = []
-    for verdict in (Verdict.HOLDS, Verdict.FAILS):
+    for verdict in (Verdict.HOLDS, Verdict.FAILS, Verdict.UNCERTAIN):
         named = [f"{part.part.what} ({_told(part)})" for part in parts if part.verdict is verdict]
         sentences += [f"{verdict.capitalize()}: {'; '.join(named)}."] * bool(named)
     lacking = [part for part in parts if part.verdict is Verdict.MISSING]

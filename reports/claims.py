@@ -20,6 +20,7 @@ MARKS = {
     Verdict.HOLDS: "✓",
     Verdict.IN_PART: "◐",
     Verdict.FAILS: "✗",
+    Verdict.UNCERTAIN: "≈",
     Verdict.UNTESTABLE: "?",
     Verdict.MISSING: "…",
 }
@@ -75,7 +76,8 @@ def _figures(part: Judged) -> dict[str, Any]:
 
 def section(found: dict[Claim, list[Judged]]) -> dict[str, Any]:
     """What the page's section is made of; empty where the run has nothing for any claim."""
-    if not any(part.verdict in (Verdict.HOLDS, Verdict.FAILS) for parts in found.values() for part in parts):
+    unmeasured = {Verdict.MISSING, Verdict.UNTESTABLE}
+    if all(part.verdict in unmeasured for parts in found.values() for part in parts):
         return {}
     rows = [
         {"claim": claim, "verdict": _marked(judge(parts)), "parts": [_shown(part) for part in parts]}

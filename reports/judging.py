@@ -33,7 +33,8 @@ def claims(
 
     Prints a row per claim: number, source, claim, what the document said of its main part, that part measured with its
     95 % interval and predicted, verdict, and why in the formats other than table. Verdicts: holds, holds in part, does
-    not hold, not testable as stated, not measured in this run. With --parts: a row per part, with its bounds.
+    not hold, cannot tell (the interval reaches across the bound), not testable as stated, not measured in this run.
+    With --parts: a row per part, with its bounds.
     """
     grid = {"width": width, "seeds": seeds, "seed": seed}
     if folder is None:

@@ -6,8 +6,8 @@ import pytest
 
 from reports.claim import Bound, Claim, Figure, MissingError, Part, Verdict, judge, judge_part, untestable, why
 
-HOLDS, IN_PART, FAILS, MISSING, UNTESTABLE = (
-    Verdict.HOLDS, Verdict.IN_PART, Verdict.FAILS, Verdict.MISSING, Verdict.UNTESTABLE
+HOLDS, IN_PART, FAILS, UNCERTAIN, MISSING, UNTESTABLE = (
+    Verdict.HOLDS, Verdict.IN_PART, Verdict.FAILS, Verdict.UNCERTAIN, Verdict.MISSING, Verdict.UNTESTABLE
 )  # fmt: skip
 BOUND = Bound("because", -1.0, 2.0)
 
@@ -35,7 +35,7 @@ def test_exactly_zero_gradients_are_judged():
     assert judge_part(part(-math.inf, Bound("vanished", most=-6)), None).verdict is HOLDS
 
 
-PARTS = {HOLDS: 0.0, FAILS: 5.0, MISSING: "rows"}
+PARTS = {HOLDS: 0.0, FAILS: 5.0, UNCERTAIN: Figure(1.9, 1.5, 2.3), MISSING: "rows"}
 
 
 def judged(*verdicts):
@@ -55,6 +55,11 @@ def judged(*verdicts):
         ([HOLDS, MISSING], IN_PART),
         ([FAILS, MISSING], FAILS),
         ([HOLDS, UNTESTABLE], HOLDS),
+        ([UNCERTAIN, HOLDS], HOLDS),
+        ([FAILS, UNCERTAIN], FAILS),
+        ([UNCERTAIN, FAILS, HOLDS], IN_PART),
+        ([UNCERTAIN, UNTESTABLE], UNCERTAIN),
+        ([UNCERTAIN, MISSING], UNCERTAIN),
         ([MISSING, HOLDS], MISSING),
         ([UNTESTABLE, HOLDS, FAILS], UNTESTABLE),
     ],
@@ -74,19 +79,24 @@ def test_why_names_every_part_and_what_is_lacking():
 
 
 @pytest.mark.parametrize(
-    ("figure", "near"),
+    ("figure", "verdict"),
     [
-        (Figure(1.9, 1.5, 2.3), True),
-        (Figure(1.0, 0.5, 1.5), False),
-        (Figure(2.5, 1.9, 3.1), True),
-        (Figure(2.5, 2.2, 2.8), False),
-        (Figure(1.0), False),
+        (Figure(1.9, 1.5, 2.3), UNCERTAIN),
+        (Figure(1.0, 0.5, 1.5), HOLDS),
+        (Figure(0.5, -1.0, 2.0), HOLDS),
+        (Figure(2.5, 1.9, 3.1), UNCERTAIN),
+        (Figure(2.5, 2.2, 2.8), FAILS),
+        (Figure(3.0, -2.0, 8.0), UNCERTAIN),  # on either side of what holds
+        (Figure(1.0), HOLDS),
+        (Figure(math.inf), FAILS),
     ],
 )
-def test_an_interval_across_a_bound_is_told(figure, near):
+def test_seeds_that_reach_across_a_bound_cannot_tell(figure, verdict):
     judged = judge_part(part(figure), None)
-    assert judged.near == near
-    assert ("reaches across the bound" in why([judged])) == near
+    assert judged.verdict is verdict
+    assert judged.near == (verdict is UNCERTAIN)
+    told = "Cannot tell: that of" in why([judged])
+    assert told == ("reaches across the bound" in why([judged])) == (verdict is UNCERTAIN)
 
 
 def test_a_claim_is_a_row():

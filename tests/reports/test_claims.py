@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports.claim import Verdict, judge, judge_part
-from reports.claims import CLAIMS, details, judged, ledger, section
+from reports.claims import CLAIMS, MARKS, details, judged, ledger, section
 from reports.evidence import SIZES, Evidence
 from reports.load import Tables
 from reports.words import MINUS
@@ -200,6 +200,11 @@ def test_there_are_25_claims_each_with_its_sentence_and_reasons():
         for part in claim.parts:
             assert part.bound.reason
             assert part.bound.least <= part.bound.most
+
+
+def test_every_verdict_has_a_mark_of_its_own():
+    assert {*MARKS} == {*Verdict}
+    assert len({*MARKS.values()}) == len(MARKS)
 
 
 def test_an_opinion_is_not_testable_and_what_can_be_measured_is():
