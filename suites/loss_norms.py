@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import linear
 from kernels.checks import DTYPES
@@ -38,7 +37,6 @@ def loss_norms(cell: Cell) -> pd.DataFrame:
     return pd.DataFrame({"parameter": means.keys(), "log10_norm": means.values()})
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _norms(cell: Cell, seed: int) -> dict[str, float]:
     body, shape = built(cell)
     activation, dtype = lookup_activation(cell.activation), DTYPES[cell.dtype]

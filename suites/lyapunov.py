@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import ARCHITECTURES
 from kernels.cells import CARRIED
@@ -96,7 +95,6 @@ def measure(cell: LyapunovCell) -> pd.DataFrame:
     return stack(configuration, [*(row for seed in seeds for row in _seed(cell, seed)), *predicted])
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _seed(cell: LyapunovCell, seed: int) -> list[dict[str, Any]]:
     build, dtype = ARCHITECTURES[cell.architecture].build, DTYPES[cell.dtype]
     network = build(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], cell.width)

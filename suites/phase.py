@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import plain
 from kernels.checks import DTYPES
@@ -148,7 +147,6 @@ def _predicted(field: MeanField, sw2: float, sb2: float, q: float, depth: int) -
     return total
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _total(cell: PhaseCell, sw2: float, q: float, seed: int) -> float:
     """log10 of the gradient's norm at the input over that at the output, which is iid N(0, 1), of one network."""
     weights, inputs, injected = attenuation.streams(seed)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import ARCHITECTURES, linear
 from kernels.checks import DTYPES
@@ -69,7 +68,6 @@ def _neurons(cell: Any, x: float, b: float) -> tuple[list[float], list[float]]:
     return [math.log10(gradient) for gradient in gradients], slopes
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def symmetry(cell: Any) -> pd.DataFrame:
     """How far the units of a layer differ, in what they give and in how they learn, at positions 1 to the last.
 
@@ -96,7 +94,6 @@ def _spread(array: Array) -> float:
     return float(np.linalg.norm(array - array.mean(axis=1, keepdims=True)) / norm) if norm else 0.0
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def recurrent_weights(cell: Any) -> pd.DataFrame:
     """Spectral norm and spectral radius of the recurrent weights that the experiment across time draws."""
     build = ARCHITECTURES[cell.architecture].build
@@ -112,7 +109,6 @@ def recurrent_weights(cell: Any) -> pd.DataFrame:
     return stack(_configuration(cell), pieces)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def skip_path(cell: Any) -> pd.DataFrame:
     """What the path of the skips alone does to a gradient in a Transformer: log10_skip_path, as log10_gradient.
 
@@ -132,7 +128,6 @@ def skip_path(cell: Any) -> pd.DataFrame:
     return stack(_configuration(cell), pieces)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def parameter_norms(cell: Any) -> pd.DataFrame:
     """Gradient norms as D2's section 10 prints them, at initialisation, under the mean cross-entropy on DATASET.
 

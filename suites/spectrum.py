@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import ARCHITECTURES, DEPTH
 from kernels.checks import DTYPES
@@ -93,7 +92,6 @@ def measure(cell: SpectrumCell) -> pd.DataFrame:
     return stack(configuration, pieces)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _seed(cell: SpectrumCell, seed: int) -> list[dict[str, Any]]:
     dtype = DTYPES[cell.dtype]
     weights, inputs, _ = attenuation.streams(seed)

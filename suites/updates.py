@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kernels.checks import DTYPES
 from kernels.clipping import Clipper
@@ -46,7 +45,6 @@ def trained(cell: Cell, steps: int, optimizer: str = "sgd", clip: float | None =
 Updates = dict[int, tuple[list[float], list[float]]]
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _train(
     cell: Cell, seed: int, steps: int, optimizer: str, clip: float | None
 ) -> tuple[Updates, list[float], list[float]]:
