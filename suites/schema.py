@@ -51,8 +51,13 @@ def rows(configuration: Mapping[str, Any], **columns: Any) -> pd.DataFrame:
     if strange := given.keys() - SCHEMA.keys():
         raise KeyError(f"not columns of a row: {', '.join(sorted(strange))}")
     length = max((len(column) for column in given.values() if np.ndim(column)), default=1)
-    filled = {name: given.get(name, EMPTY[dtype]) for name, dtype in SCHEMA.items()}
-    return pd.DataFrame(filled, index=range(length)).astype(SCHEMA)
+    filled = {name: _column(given.get(name, EMPTY[dtype]), dtype, length) for name, dtype in SCHEMA.items()}
+    return pd.DataFrame(filled, copy=False)
+
+
+def _column(value: Any, dtype: str, length: int) -> Any:
+    """An array of that dtype: of the values, or of one value as often as it takes, which converts it once."""
+    return pd.array(value, dtype=dtype) if np.ndim(value) else pd.array([value], dtype=dtype).repeat(length)
 
 
 def stack(configuration: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
