@@ -1,6 +1,7 @@
 """Changing one thing of a configuration, which is a cell of the experiments depth or time."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -70,17 +71,28 @@ def changed(cell: Cell, **fields: Any) -> Cell | None:
 
 
 def built(cell: Cell, most: int | None = None) -> tuple[Layer, tuple[int, ...]]:
-    """The network, of so many layers or steps at most, and the shape of its input."""
-    few = factors(cell) if most is None else min(factors(cell), most)
-    blocks: int | None
-    steps: int | None
+    """The network that measure(cell) measures, and the shape of its input.
+
+    most: layers or blocks of it, or steps of a cell, at most. The steps of what attends are never fewer: a token costs
+    more the more of them there are.
+    """
+
+    def few(count: int) -> int:
+        return count if most is None else min(count, most)
+
+    build = partial(
+        ARCHITECTURES[cell.architecture].build,
+        lookup_activation(cell.activation),
+        INITIALIZERS[cell.initializer],
+        cell.width,
+    )
     if isinstance(cell, DepthCell):
-        blocks, steps, features = few, cell.tokens, cell.width
-    else:
-        blocks, steps, features = cell.depth, few, cell.inputs or cell.width
-    activation, initializer = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
-    network = ARCHITECTURES[cell.architecture].build(activation, initializer, cell.width, blocks)
-    return network, (cell.batch, features) if steps is None else (steps, cell.batch, features)
+        leading = () if cell.tokens is None else (cell.tokens,)
+        return build(few(cell.depth)), (*leading, cell.batch, cell.width)
+    if cell.depth is None:
+        return build(), (few(cell.length), cell.batch, cell.inputs or cell.width)
+    # As many factors lie between the first and the last token as in a cell of that length.
+    return build(few(cell.depth), causal=True), (cell.length + 1, cell.batch, cell.width)
 
 
 def measure(cell: Cell) -> pd.DataFrame:

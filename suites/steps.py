@@ -13,13 +13,14 @@ from kernels.optimizers import OPTIMIZERS
 from suites.interventions import Cell, built
 from suites.threads import one_thread
 
-# A layer or step takes as long in a network of 10 of them as in one of 1000: no more are timed.
+# A layer, or a step of a cell, takes as long in a network of 10 of them as in one of 1000: no more are timed. A token
+# that attends takes longer the more there are: all are timed.
 MOST_FACTORS = 10
 BLOCKS = 7  # A B B A, each
 
 
 def stepper(cell: Cell, optimizer: str = "sgd", clip: float | None = None) -> tuple[Callable[[], None], int]:
-    """step(): forward, backward and update of the configuration's first layers or steps; and its elements.
+    """step(): forward, backward and update of the configuration's first layers, or steps of a cell; and its elements.
 
     Elements are activations, unit by unit and sample by sample, of all its layers or steps. The learning rate is 0, so
     every step does the same work.
