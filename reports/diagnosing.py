@@ -1,5 +1,6 @@
 """The commands that judge: one configuration or the norms of one's own network, and what remedies are worth."""
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ SECTIONS = {
 
 
 def diagnose(
+    context: typer.Context,
     architecture: Annotated[str, typer.Option(help="Name.")] = "plain",
     activation: Annotated[str, typer.Option(help="Name, or FILE.py:NAME.")] = "tanh",
     initializer: Annotated[str, typer.Option("--init", help="Name of an initialiser.")] = "xavier_normal",
@@ -58,9 +60,11 @@ def diagnose(
     A terminal shows them in sections. Within a factor of ten over all layers or steps a gradient is healthy.
 
     --norms takes CSV (name,norm; with or without a header) or lines such as "fc1.weight: 0.001234", the input's layers
-    first, and judges weight matrices by the thresholds that hold for the absolute norms of a usual loss.
+    first, nan and inf among them, and judges weight matrices by the thresholds that hold for the absolute norms of a
+    usual loss.
     """
     if norms is not None:
+        _nothing_to_measure(context)
         judge(norms, format)
         return
     from suites import diagnosis
@@ -72,6 +76,14 @@ def diagnose(
     with measuring(cell, out, workers, dask) as measure:
         table = diagnosis.diagnose(cell, measure)
     show(table, format)
+
+
+def _nothing_to_measure(context: typer.Context) -> None:
+    """UserError where an option is given besides --norms that says what or how to measure."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "")
+        if option.name not in ("norms", "format") and given is not None and given.name == "COMMANDLINE":
+            raise UserError(f"--norms judges norms as they are: {option.opts[0]} is for measuring, without it")
 
 
 @contextmanager
@@ -124,16 +136,22 @@ def show(table: pd.DataFrame, format: str) -> None:
         emit(table, format)
         return
     typer.echo(headline(table))
+    shown = _freed(table)
     for kind, (title, names) in SECTIONS.items():
-        part = table[table.kind == kind]
+        part = shown[shown.kind == kind]
         if len(part):
-            emit(part[names].map(_rounded), format, title=f"\n{title}")
+            emit(part[names], format, title=f"\n{title}")
     if (table.kind == "cause").any():
         typer.echo(reason(table))
 
 
-def _rounded(value: object) -> object:
-    return "free" if value == float("inf") else value
+def _freed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as a terminal shows it: what costs nothing has no price."""
+    if "free" not in table:
+        return table
+    per, free = table["decades_per_nanosecond"], table["free"].eq(True)
+    shown = per.astype(object).mask(free & (per == math.inf), "free")
+    return table.assign(decades_per_nanosecond=shown)
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -202,5 +220,5 @@ def remedies(
         emit(worth, format)
         return
     for baseline, part in worth.groupby("baseline", sort=False):
-        emit(part.drop(columns=["baseline", "free"]).map(_rounded), format, title=f"\n{baseline}")
+        emit(_freed(part).drop(columns=["baseline", "free"]), format, title=f"\n{baseline}")
     notes.print("gradfade: a remedy of the update (clip, adam) leaves the gradient between layers as it is")

@@ -14,7 +14,7 @@ from suites.loss_norms import LOSS, loss_norms
 from suites.remedies import CLIP, applicable
 from suites.steps import nanoseconds
 from suites.theory import PREDICTIONS
-from suites.verdicts import HEALTHY, LIMIT, VANISHED, VANISHES, Decades, decades, gain, judge_norms
+from suites.verdicts import HEALTHY, LIMIT, NO_NUMBER, VANISHED, VANISHES, Decades, counted, decades, gain, judge_norms
 
 # measure(cells): the rows of each, in their order.
 Measure = Callable[[Sequence[Cell]], list[pd.DataFrame]]
@@ -101,8 +101,9 @@ def _scales(cell: Cell, rows: pd.DataFrame, before: Decades, norms: pd.DataFrame
         "kind": "scale", "name": "relative decades", "about": "gradient at the input over that at the output",
         "value": before.mean, "unit": "decades", "threshold": LIMIT, "verdict": before.verdict,
     }  # fmt: skip
+    kept = NO_NUMBER if _unbounded(rows, cell.dtype) else HEALTHY
     for name, position in lost(rows, cell.dtype).items():
-        verdict = HEALTHY if math.isnan(position) else VANISHES
+        verdict = kept if math.isnan(position) else VANISHES
         yield {
             "kind": "scale", "name": name, "about": f"the nearest {summary.FACTORS[kind(cell)][1]} to the output at "
             "which it is so", "value": position, "unit": "position", "verdict": verdict,
@@ -126,12 +127,14 @@ def _document_scale(cell: Cell, matrices: pd.DataFrame) -> Iterator[dict[str, An
             "unit": "norm", "threshold": VANISHED, "verdict": judged.judgement.iloc[i],
         }  # fmt: skip
     if len(judged):
-        gone = int((judged.judgement == VANISHES).sum())
-        yield {
-            "kind": "scale", "name": "weight gradients that vanish", "about": f"of {len(judged)} weight matrices, "
-            f"those under {VANISHED:g}; loss: {LOSS}", "value": gone, "unit": "matrices",
-            "verdict": VANISHES if gone else HEALTHY,
-        }  # fmt: skip
+        for row in counted(judged, matrices.log10_norm.tolist()):
+            yield {**row, "about": f"{row['about']}; loss: {LOSS}"}
+
+
+def _unbounded(rows: pd.DataFrame, dtype: str) -> bool:
+    """Whether the gradient of any seed, as dtype has it, is infinite or no number anywhere."""
+    stored = rows.value[rows.metric == f"{dtype}_gradient"]
+    return bool((stored.isna() | (stored == math.inf)).any())
 
 
 def lost(rows: pd.DataFrame, dtype: str) -> dict[str, float]:
@@ -179,10 +182,11 @@ def _remedy(name: str, cell: Cell, before: Decades, other: Cell, after: Decades)
 def price(before: float, after: float, bought: float, low: float) -> dict[str, Any]:
     """What decades cost: nanoseconds of a step per element, those added, the ratio, decades per added nanosecond.
 
-    The last is inf where a step takes no longer (FREE), NaN where no more is bought than noise: low is not over 0.
+    The last is inf where a step takes no longer (FREE), and NaN where it has no number: where no more is bought than
+    noise (low is not over 0), and at a price where infinitely many are, because nothing was left before.
     """
     free = after <= FREE * before
-    per = math.inf if free else bought / (after - before)
+    per = math.inf if free else bought / (after - before) if math.isfinite(bought) else math.nan
     return {
         "nanoseconds": after,
         "added_nanoseconds": after - before,

@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from suites.errors import UserError
 from suites.summary import CONFIDENCE
-from suites.verdicts import HEALTHY, LIMIT, VANISHED, VANISHES, Decades, judge_norms
+from suites.verdicts import EXPLODES, HEALTHY, LIMIT, VANISHES, Decades, counted, judge_norms
 
 # The last part of a name ("layers.0.weight", "3.W", "weight_hh_l0", "kernel"); of a norm's layer it is no matrix.
 WEIGHT = re.compile(r"(.*weight|kernel|w)([_\d].*)?|W\w{0,2}", re.IGNORECASE)
@@ -38,8 +38,8 @@ class Norm:
 def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
     """The norms in lines of "name,norm", CSV with or without a header, or "name: norm"; empty lines are passed over.
 
-    UserError, with source and the line's number, where one is neither, where a norm is no number of 0 or more, where a
-    name comes twice, and where there is none.
+    inf and nan are the norms of a network that has exploded. UserError, with source and the line's number, where one is
+    neither, where a norm is under 0 or no number at all, where a name comes twice, and where there is none.
     """
     found: dict[str, Norm] = {}
     first = True
@@ -51,12 +51,11 @@ def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
         header, first = first and "," in text and not _number(norm), False
         if header:
             continue
-        value = float(norm) if _number(norm) else math.nan
-        if not (math.isfinite(value) and value >= 0):
-            raise UserError(f"{source}: line {number}: a norm must be a finite number of 0 or more, got {norm!r}")
+        if not _number(norm) or float(norm) < 0:
+            raise UserError(f"{source}: line {number}: a norm must be a number of 0 or more, inf or nan, got {norm!r}")
         if name in found:
             raise UserError(f"{source}: line {number}: {name} comes twice, in line {found[name].line} before")
-        found[name] = Norm(name, value, number)
+        found[name] = Norm(name, float(norm), number)
     if not found:
         raise UserError(f"{source}: no norms; a line is a parameter's name and its norm, as in fc1.weight,0.0123")
     return list(found.values())
@@ -92,28 +91,26 @@ def judge(norms: list[Norm], source: str) -> pd.DataFrame:
 
     Matrices are taken in the order given, the input's first. decades is what a straight line through log10 of their
     norms changes from the last to the first, decades_per_layer its slope per matrix, with 95 % intervals (least
-    squares; zeros are left out). The verdict is by the line (LIMIT), and VANISHES where any matrix is under VANISHED.
-    UserError where no name is that of a weight.
+    squares; zeros and what is not finite are left out). The verdict is EXPLODES where any matrix explodes
+    (judge_norms), VANISHES where any vanishes and none explodes, and elsewhere by the line (LIMIT). UserError where no
+    name is that of a weight.
     """
     weights = [norm for norm in norms if group(norm.name) == "weight"]
     if not weights:
         raise UserError(f"{source}: no name ends in weight, kernel or W, so there is nothing to judge")
     logs = [math.log10(norm.value) if norm.value else -math.inf for norm in weights]
     judged = judge_norms(logs)
-    gone = int((judged.judgement == VANISHES).sum())
+    extreme = next((verdict for verdict in (EXPLODES, VANISHES) if (judged.judgement == verdict).any()), None)
     slopes = {f"decades_per_layer{end}": slope for end, slope in zip(("", "_low", "_high"), _slope(logs), strict=True)}
     totals = {name.replace("_per_layer", ""): slope * (len(logs) - 1) for name, slope in slopes.items()}
     verdict = Decades((totals["decades"],)).verdict if not math.isnan(totals["decades"]) else HEALTHY
     told = {norm.name: row for norm, row in zip(weights, judged.itertuples(), strict=True)}
     rows: list[dict[str, Any]] = [
         {
-            "kind": "subject", "name": source, "verdict": VANISHES if gone else verdict, "threshold": LIMIT,
+            "kind": "subject", "name": source, "verdict": extreme or verdict, "threshold": LIMIT,
             "about": f"{len(weights)} weight matrices of {len(norms)} parameters", **slopes, **totals,
         },
-        {
-            "kind": "scale", "name": "weight gradients that vanish", "verdict": VANISHES if gone else HEALTHY,
-            "about": f"of {len(weights)} weight matrices, those under {VANISHED:g}", "value": gone, "unit": "matrices",
-        },
+        *counted(judged, logs),
     ]  # fmt: skip
     for norm in norms:
         row = told.get(norm.name)

@@ -6,6 +6,7 @@ Every threshold was written before anything was measured, with its reason.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from scipy.special import stdtrit
 from suites.summary import CONFIDENCE
 
 VANISHES, HEALTHY, EXPLODES = "vanishes", "healthy", "explodes"
+NO_NUMBER = "no number"  # what overflowed cannot be judged
 
 # Decades between the first and the last position. One learning rate fits weights whose gradients differ by less than a
 # factor of ten: that is about the range of rates with which such a network trains at all.
@@ -23,10 +25,12 @@ SHARE = 0.25
 
 # Norm of a weight matrix's gradient, as the second document expects it (section 10): in shallow layers from SHALLOW[0]
 # to SHALLOW[1], in deep ones over DEEP; under VANISHED the gradient vanishes. It does not say where deep begins: the
-# second half of the layers is taken.
+# second half of the layers is taken. Nor does it say when a norm explodes: as far over its upper end as VANISHED is
+# under its lower one.
 SHALLOW = (1e-3, 1e-1)
 DEEP = 1e-4
 VANISHED = 1e-6
+EXPLODED = SHALLOW[1] * SHALLOW[0] / VANISHED
 
 
 @dataclass(frozen=True)
@@ -122,19 +126,52 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> float:
 def judge_norms(log10_norms: Sequence[float]) -> pd.DataFrame:
     """What the second document says of the gradients of weight matrices, given in the order of their layers.
 
-    Columns layer (shallow or deep), expected and judgement: vanishes, small, as expected, large (shallow layers
-    alone have an upper end).
+    Columns layer (shallow or deep), expected and judgement: vanishes, small, as expected, large (shallow layers alone
+    have an upper end), explodes. A norm that is infinite or no number explodes.
     """
     found = []
     for i, value in enumerate(log10_norms):
         shallow = i < len(log10_norms) / 2
         low, high = SHALLOW if shallow else (DEEP, math.inf)
-        judgement = "small" if value < math.log10(low) else "large" if value > math.log10(high) else "as expected"
         found.append(
             {
                 "layer": "shallow" if shallow else "deep",
                 "expected": f"{low:g} to {high:g}" if shallow else f"> {low:g}",
-                "judgement": VANISHES if value < math.log10(VANISHED) else judgement,
+                "judgement": _judgement(value, math.log10(low), math.log10(high)),
             }
         )
     return pd.DataFrame(found, columns=["layer", "expected", "judgement"])
+
+
+def _judgement(value: float, low: float, high: float) -> str:
+    if math.isnan(value) or value > math.log10(EXPLODED):
+        return EXPLODES
+    if value < math.log10(VANISHED):
+        return VANISHES
+    return "small" if value < low else "large" if value > high else "as expected"
+
+
+def counted(judged: pd.DataFrame, log10_norms: Sequence[float]) -> list[dict[str, Any]]:
+    """A row of a diagnosis for those of judge_norms' matrices that vanish, and one for those that explode.
+
+    The first is no number where none vanishes and some norm is none: what was lost there is not known.
+    """
+    unknown = bool(np.isnan(list(log10_norms)).any())
+    found = []
+    for verb, verdict, limit in (
+        ("vanish", VANISHES, f"under {VANISHED:g}"),
+        ("explode", EXPLODES, f"over {EXPLODED:g}"),
+    ):
+        count = int((judged.judgement == verdict).sum())
+        none = NO_NUMBER if unknown else HEALTHY
+        found.append(
+            {
+                "kind": "scale",
+                "name": f"weight gradients that {verb}",
+                "about": f"of {len(judged)} weight matrices, those {limit}",
+                "value": count,
+                "unit": "matrices",
+                "verdict": verdict if count else none,
+            }
+        )
+    return found

@@ -2,16 +2,25 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
+import typer
 
-from reports.diagnosing import diagnose, remedies
+from reports import diagnosing
+from reports.diagnosing import remedies, show
 from suites.errors import UserError
 
 SMALL = ("--width", "16", "--batch", "4", "--seeds", "3")
 PRINTED = "fc1.weight: 0.000000\nfc1.bias: 0.1\nfc2.weight: 0.0123\nhead.weight: 0.31\n"
+
+
+def diagnose(**options):
+    """The command with options of Python's, none of them on the command line."""
+    diagnosing.diagnose(typer.Context(click.Command("diagnose")), **options)
 
 
 def test_diagnose_says_verdict_cause_and_remedy(gradfade):
@@ -97,7 +106,7 @@ def test_norms_from_standard_input(printed, monkeypatch):
         ({"depth": 0}, "depth must be a whole number of 1 or more"),
         ({"seeds": 0}, "seeds must be"),
         ({"dtype": "float16"}, "dtype must be float32 or float64"),
-        ({"norms": "bad.csv"}, "line 2: a norm must be a finite number of 0 or more, got '-3'"),
+        ({"norms": "bad.csv"}, "line 2: a norm must be a number of 0 or more, inf or nan, got '-3'"),
         ({"norms": "binary"}, "binary: not a text file"),
     ],
 )
@@ -114,6 +123,54 @@ def test_a_mistake_is_told_in_a_line(gradfade):
     code, out, err = gradfade("diagnose", "--norms", "absent.csv")
     assert (code, out) == (2, "")
     assert err.strip() == "gradfade: absent.csv: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--depth", "50"), ("--width", "256"), ("--architecture", "lstm"), ("--out", "run"), ("--init", "he_normal")],
+)
+def test_norms_are_not_measured(gradfade, tmp_path, option):
+    (tmp_path / "norms").write_text(PRINTED)
+    code, out, err = gradfade("diagnose", "--norms", tmp_path / "norms", *option)
+    assert (code, out) == (2, "")
+    assert err.strip() == f"gradfade: --norms judges norms as they are: {option[0]} is for measuring, without it"
+
+
+def test_an_exploded_network_has_a_verdict(printed, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("a.weight: nan\nb.weight: inf\nc.weight: 3e+38\n"))
+    out = printed(diagnose, norms=Path("-"))
+    assert out.startswith("standard input: explodes. ")
+    assert "healthy" not in out
+    assert "free" not in out
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+def test_what_overflows_is_healthy_on_no_scale(printed):
+    options = {"activation": "relu", "initializer": "saturating", "depth": 60, "seeds": 2, "width": 64, "batch": 4}
+    out = printed(diagnose, **options, format="json")
+    scales = {row["name"]: row["verdict"] for row in json.loads(out) if row["kind"] == "scale"}
+    assert set(scales.values()) == {"explodes", "no number"}
+    assert scales["float32 gradient is 0"] == scales["weight gradients that vanish"] == "no number"
+
+
+def test_only_what_costs_nothing_is_free(capsys):
+    table = pd.DataFrame({
+        "kind": ["subject", "remedy", "remedy", "remedy"],
+        "name": ["net", "dear", "costless", "useless"],
+        "verdict": "explodes", "about": "all was lost",
+        "decades": [math.nan, math.inf, 1.0, 1.0], "decades_bought": [math.nan, math.inf, 2.0, 0.0],
+        "free": [None, False, True, True], "decades_per_nanosecond": [math.nan, math.nan, math.inf, math.nan],
+    })  # fmt: skip
+    show(
+        table.reindex(
+            columns=[*table, *{name for _, names in diagnosing.SECTIONS.values() for name in names} - {*table}]
+        ),
+        "table",
+    )
+    lines = {line.split("│")[1].strip(): line for line in capsys.readouterr().out.splitlines() if "│" in line}
+    assert "inf" in lines["dear"]
+    assert "free" not in lines["dear"] + lines["useless"]
+    assert "free" in lines["costless"]
 
 
 @pytest.mark.parametrize("form", ["json", "table"])

@@ -34,10 +34,10 @@ def test_forms(lines):
     [
         ([], "file: no norms"),
         (["name,norm"], "file: no norms"),
-        (["a.weight: 1", "b.weight: nan"], "line 2: a norm must be a finite number of 0 or more, got 'nan'"),
+        (["a.weight: 1", "b.weight: -inf"], "line 2: a norm must be a number of 0 or more, inf or nan, got '-inf'"),
         (["a.weight: -1"], "line 1: a norm must be"),
-        (["a.weight,inf"], "line 1: a norm must be"),
-        (["name,norm", "", "a.weight,abc"], "line 3: a norm must be a finite number of 0 or more, got 'abc'"),
+        (["a.weight,-1"], "line 1: a norm must be"),
+        (["name,norm", "", "a.weight,abc"], "line 3: a norm must be a number of 0 or more, inf or nan, got 'abc'"),
         (["a.weight: abc"], "line 1: a norm must be"),
         (["a.weight 1"], "line 1: must be name,norm or name: norm"),
         (["a.weight,1,2"], "line 1: must be"),
@@ -84,12 +84,16 @@ def test_a_line_through_the_weights():
 
 @pytest.mark.parametrize(("values", "verdict"), [
     ([0.01, 0.01, 0.01], "healthy"), ([1.0, 0.1, 0.01], "explodes"), ([0.01, 0.1, 1.0], "vanishes"),
+    ([1e30, 1e30, 1e30], "explodes"), ([99, 99, 99], "healthy"), ([0.1, 0.1, 101], "explodes"),
+    ([math.nan] * 3, "explodes"), ([0.01, math.inf, 0.01], "explodes"), ([0.0, math.nan], "explodes"),
     ([1e-7, 1e-7, 1e-7], "vanishes"), ([0.0, 0.01, 0.01], "vanishes"), ([0.02], "healthy"), ([0.0, 0.0], "vanishes"),
 ])  # fmt: skip
 def test_verdicts(values, verdict):
     table = judge(read_norms([f"{i}.W: {value}" for i, value in enumerate(values)], "file"), "file")
     assert table.verdict[0] == verdict
     assert table.value[1] == sum(value < 1e-6 for value in values)
+    assert table.value[2] == sum(not value <= 100 for value in values)
+    assert (table.verdict[1] == "no number") == (any(map(math.isnan, values)) and 0 not in values)
 
 
 def test_two_weights_have_a_slope_and_no_interval():

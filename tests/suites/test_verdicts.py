@@ -89,9 +89,10 @@ def test_what_was_lost_altogether_gains_infinitely():
 
 
 def test_norms_are_judged_as_the_document_has_it():
-    table = judge_norms([-7.0, -3.5, -2.0, -0.5, -6.5, -4.5, -3.9, 3.0])
+    table = judge_norms([-7.0, -3.5, -2.0, -0.5, -6.5, -4.5, -3.9, 1.9])
     assert table.layer.tolist() == ["shallow"] * 4 + ["deep"] * 4
     expected = ["vanishes", "small", "as expected", "large", "vanishes", "small", "as expected", "as expected"]
     assert table.judgement.tolist() == expected
     assert judge_norms([-math.inf]).judgement.tolist() == ["vanishes"]
+    assert set(judge_norms([math.nan, math.inf, 2.1, math.nan, math.inf, 2.1]).judgement) == {"explodes"}
     assert judge_norms([]).empty
