@@ -198,7 +198,7 @@ def price(before: float, after: float, bought: float, low: float) -> dict[str, A
 
 def _clipping(cell: Cell, before: Decades, norms: pd.DataFrame) -> dict[str, Any]:
     """Clipping multiplies all gradients by one number: it buys no decade between layers, and bounds their norm."""
-    norm = 10 ** norms.log10_norm.iloc[-1] if len(norms) else math.nan
+    norm, clipped = 10 ** norms[["log10_norm", "log10_clipped"]].iloc[-1] if len(norms) else (math.nan, math.nan)
     return {
         "kind": "remedy",
         "name": "clip",
@@ -206,7 +206,7 @@ def _clipping(cell: Cell, before: Decades, norms: pd.DataFrame) -> dict[str, Any
         **_change(cell, cell, before, before),
         **price(*nanoseconds(cell, cell, clip=CLIP), 0.0, 0.0),
         "norm_before": norm,
-        "norm_after": min(norm, CLIP),
+        "norm_after": clipped,
     }
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from kernels.architectures import linear
 from kernels.checks import DTYPES
+from kernels.clipping import Clipper
 from kernels.initializers import INITIALIZERS
 from kernels.layer import chain, parameters
 from kernels.loss import softmax_cross_entropy
@@ -15,6 +16,7 @@ from kernels.sequences import last_step
 from suites.attenuation import log10_norm, streams
 from suites.interventions import Cell, built, factors, kind
 from suites.own_activations import lookup_activation
+from suites.remedies import CLIP
 
 CLASSES = 10
 LOSS = f"softmax cross-entropy of random labels in {CLASSES} classes, at a linear head"
@@ -25,19 +27,21 @@ LONGEST = 2000
 def loss_norms(cell: Cell) -> pd.DataFrame:
     """log10 of the gradient norm of every weight matrix but the head's, and of all parameters together.
 
-    Columns parameter ("3.W", layers counted from 0, in their order; "all" is the last row) and log10_norm, the mean
-    over seeds, -inf where one is 0. Inputs are N(0, 1); the pass is a plain one in the cell's dtype, the mean is taken
-    over the batch. No row where there are more than LONGEST steps.
+    Columns parameter ("3.W", layers counted from 0, in their order; "all" is the last row), log10_norm and
+    log10_clipped, the same after clipping to a global norm of CLIP: means over seeds, -inf where one is 0. Inputs are
+    N(0, 1); the pass is a plain one in the cell's dtype, the mean is taken over the batch. No row where there are more
+    than LONGEST steps.
     """
     if kind(cell) == "time" and factors(cell) > LONGEST:
-        return pd.DataFrame({"parameter": [], "log10_norm": []})
+        return pd.DataFrame({"parameter": [], "log10_norm": [], "log10_clipped": []})
     seeds = [_norms(cell, seed) for seed in range(cell.seed, cell.seed + cell.seeds)]
     with np.errstate(invalid="ignore"):
-        means = {name: float(np.mean([norms[name] for norms in seeds])) for name in seeds[0]}
-    return pd.DataFrame({"parameter": means.keys(), "log10_norm": means.values()})
+        means = np.mean([[*norms.values()] for norms in seeds], axis=0)
+    return pd.DataFrame({"parameter": seeds[0].keys(), "log10_norm": means[:, 0], "log10_clipped": means[:, 1]})
 
 
-def _norms(cell: Cell, seed: int) -> dict[str, float]:
+def _norms(cell: Cell, seed: int) -> dict[str, tuple[float, float]]:
+    """Parameter -> log10 of its gradient's norm, as it is and clipped."""
     body, shape = built(cell)
     activation, dtype = lookup_activation(cell.activation), DTYPES[cell.dtype]
     head = linear(INITIALIZERS[cell.initializer].of(activation).linear(), CLASSES)
@@ -50,10 +54,15 @@ def _norms(cell: Cell, seed: int) -> dict[str, float]:
     dlogits = np.empty_like(logits)
     softmax_cross_entropy(dlogits, logits, labels)
     network.backward(state, dlogits)
-    everything = {path: log10_norm(gradient) for path, _, gradient in parameters(state)}
+    paths, values, gradients = zip(*parameters(state), strict=True)
+    plain = [log10_norm(gradient) for gradient in gradients]
+    Clipper(gradients).by_global_norm(CLIP)
+    norms = dict(zip(paths, zip(plain, map(log10_norm, gradients), strict=True), strict=True))
     behind = f"{len(state.children) - 1}."  # the head's
-    hidden = [path for path, value, _ in parameters(state) if value.ndim == 2 and not path.startswith(behind)]
-    return {**{path: everything[path] for path in hidden}, "all": together(everything.values())}
+    matrices = [path for path, value in zip(paths, values, strict=True) if value.ndim == 2]
+    before, after = zip(*norms.values(), strict=True)
+    hidden = {path: norms[path] for path in matrices if not path.startswith(behind)}
+    return {**hidden, "all": (together(before), together(after))}
 
 
 def together(norms: Iterable[float]) -> float:

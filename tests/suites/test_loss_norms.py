@@ -43,6 +43,26 @@ def test_against_a_network_by_hand():
     np.testing.assert_allclose(table.log10_norm, by_hand(3), rtol=1e-10)
 
 
+@pytest.mark.parametrize(("shift", "clips"), [(-1.0, False), (1.0, True)])
+def test_clipping_is_done(monkeypatch, shift, clips):
+    """By hand: every gradient times the limit over the global norm, where that is larger; seeds apart."""
+    true = [np.array(by_hand(seed)) for seed in (0, 1)]
+    limit = 10 ** ((true[0][-1] + true[1][-1]) / 2 - shift)
+    monkeypatch.setattr(module, "CLIP", limit)
+    table = loss_norms(subject("depth", 2, **NAMES, **{**SMALL, "seeds": 2}))
+    after = [norms - max(norms[-1] - math.log10(limit), 0) for norms in true]
+    np.testing.assert_allclose(table.log10_clipped, np.mean(after, axis=0), rtol=1e-10)
+    assert (table.log10_clipped.iloc[-1] < table.log10_norm.iloc[-1] - 1e-6) == clips
+
+
+def test_clipping_is_of_each_seed(monkeypatch):
+    """Between two norms, one is cut and the other is not, and the mean over both is under the limit."""
+    norms = [by_hand(seed)[-1] for seed in (0, 1)]
+    monkeypatch.setattr(module, "CLIP", 10 ** np.mean(norms))
+    table = loss_norms(subject("depth", 2, **NAMES, **{**SMALL, "seeds": 2}))
+    assert table.log10_clipped.iloc[-1] == pytest.approx((min(norms) + np.mean(norms)) / 2)
+
+
 def test_several_seeds_are_averaged():
     table = loss_norms(subject("depth", 2, **NAMES, **{**SMALL, "seeds": 2}))
     np.testing.assert_allclose(table.log10_norm, (by_hand(0) + by_hand(1)) / 2, rtol=1e-10)
