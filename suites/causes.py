@@ -4,23 +4,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
-from kernels.critical import MeanField
-from kernels.elementwise import Activation
-from suites.interventions import Cell, changed, factors
-from suites.own_activations import lookup_activation
+from suites import evidence
+from suites.evidence import NORMALISED
+from suites.interventions import Cell, changed
 from suites.theory import PREDICTIONS
-from suites.verdicts import LIMIT, SHARE, decades
+from suites.verdicts import LIMIT, SHARE
 
 # A weight variance within a tenth of the critical one loses a fiftieth of a decade per layer.
 OFF_CRITICAL = math.log10(1.1)
 # At depth all samples of a batch become alike, so half of ReLU's units are off for all of them in a healthy network.
 MOSTLY = 0.75
-SINGLE_FACTOR = ("plain", "rnn")  # architectures whose every factor is W diag(f')
-NORMALISED = ("batchnorm", "layernorm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,60 +38,6 @@ class Cause:
     offset: Callable[[Cell], float] = lambda cell: 0.0
 
 
-def _mean(rows: pd.DataFrame, metric: str) -> float:
-    values = rows.value[rows.metric == metric]
-    return float(values.mean()) if len(values) else math.nan
-
-
-def _slope_at_zero(activation: Activation) -> float:
-    return float(activation.reference_derivative(np.zeros(1), activation.a)[0])
-
-
-def _bends_away(activation: Activation) -> bool:
-    """Whether f is steepest at 0 and flatter elsewhere, so that what is far from 0 saturates."""
-    slopes = np.abs(activation.reference_derivative(np.linspace(-10, 10, 401), activation.a))
-    return slopes.max() <= 1.001 * abs(_slope_at_zero(activation)) and slopes.min() < 0.5 * slopes.max()
-
-
-def _lost_to_bends(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades between the gradient as it is and as it would be were every slope that at 0, over those measured."""
-    activation, found = lookup_activation(cell.activation), decades(rows)
-    if cell.architecture not in SINGLE_FACTOR or not _bends_away(activation):
-        return math.nan
-    linear = factors(cell) * 0.5 * math.log10(rows.weight_variance.iloc[0]) + _linear_offset(cell)
-    return (linear - found.mean) / found.off
-
-
-def _linear_offset(cell: Cell) -> float:
-    """Decades by which the identity's gradient exceeds that of the activation's tangent at 0: exact, being linear."""
-    return factors(cell) * math.log10(abs(_slope_at_zero(lookup_activation(cell.activation))))
-
-
-def _off_critical(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades between the weight variance and the critical one."""
-    if cell.architecture not in SINGLE_FACTOR:
-        return math.nan
-    critical, _ = MeanField.of(lookup_activation(cell.activation)).critical_point()
-    return abs(math.log10(rows.weight_variance.iloc[0] / critical))
-
-
-def _unstable(cell: Cell, rows: pd.DataFrame) -> float:
-    """1 where the activation has critical points without biases, none of them stable; 0 elsewhere."""
-    if cell.architecture not in SINGLE_FACTOR:
-        return math.nan
-    points = MeanField.of(lookup_activation(cell.activation)).critical_points()
-    return float(bool(points) and not any(point.stable for point in points))
-
-
-def _own_loss(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades that the activation takes or adds at weights that keep the forward variance at 1, over those measured."""
-    if cell.architecture not in (*SINGLE_FACTOR, *NORMALISED):
-        return math.nan
-    field = MeanField.of(lookup_activation(cell.activation))
-    own = 0.5 * math.log10(field.slope_moment(1.0) / field.value_moment(1.0)) * factors(cell)
-    return own / decades(rows).mean
-
-
 def _best_activation(cell: Cell) -> Cell | None:
     """The same with the activation, of all but the identity, that theory predicts to change the gradient least."""
     found = {}
@@ -105,30 +47,6 @@ def _best_activation(cell: Cell) -> Cell | None:
             found[other] = abs(PREDICTIONS[cell.architecture](**vars(other)).curve[0])
     finite = {other: total for other, total in found.items() if math.isfinite(total)}
     return min(finite, key=lambda other: round(finite[other], 2)) if finite else None
-
-
-def _collapse(cell: Cell, rows: pd.DataFrame) -> float:
-    """The share of the input's effective rank, beyond 1, that the first layer loses: 1 where its units are the same."""
-    ranks = rows[rows.metric == "effective_rank"].groupby("position")["value"].mean().reindex([0, 1])
-    return float((ranks[0] - ranks[1]) / (ranks[0] - 1)) if ranks[0] > 1 else math.nan
-
-
-def _only(*architectures: str) -> Callable[[Cell, pd.DataFrame], float]:
-    """Decades measured, of these architectures."""
-    return lambda cell, rows: decades(rows).off if cell.architecture in architectures else math.nan
-
-
-def _lost(*architectures: str) -> Callable[[Cell, pd.DataFrame], float]:
-    """Decades lost, of these architectures."""
-    return lambda cell, rows: -decades(rows).mean if cell.architecture in architectures else math.nan
-
-
-def _growth(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades by which the variance grows from the input to the last layer."""
-    if cell.architecture != "residual":
-        return math.nan
-    variance = rows[rows.metric == "forward_variance"].groupby("position")["value"].mean()
-    return float(np.log10(variance.iloc[-1] / variance.iloc[0]))
 
 
 def _single_path(cell: Cell) -> Cell | None:
@@ -142,66 +60,68 @@ _ROWS = (
         name="saturation",
         about="units lie where the activation is flatter than at 0; without it: its tangent at 0, the same weights "
         "(in float64, since it may grow far)",
-        evidence=_lost_to_bends,
+        evidence=evidence.lost_to_bends,
         threshold=SHARE,
         unit="of the measured decades: lost to flat slopes",
         remove=lambda cell: changed(cell, activation="identity", dtype="float64"),
-        offset=_linear_offset,
+        offset=evidence.linear_offset,
     ),
     Cause(
         name="weight_scale",
         about="the weights' variance is not the critical one; without it: the critical one",
-        evidence=_off_critical,
+        evidence=evidence.off_critical,
         threshold=OFF_CRITICAL,
         unit="decades between the weight variance and the critical one",
         remove=lambda cell: changed(cell, initializer="critical"),
     ),
     Cause(
         name="activation",
-        about="chi is not 1 even at weights that keep the forward variance; without it: the activation of which theory "
-        "expects least, the same weights",
-        evidence=_own_loss,
+        about="chi is not 1 even at weights that keep the forward variance, or none keeps it: at the critical one it "
+        "dies out or grows on; without it: the activation of which theory expects least, the same weights",
+        evidence=evidence.own_loss,
         threshold=SHARE,
-        unit="of the measured decades: at weights that keep the variance",
-        remove=_best_activation,
-    ),
-    Cause(
-        name="unstable_scale",
-        about="at the critical weight variance the forward variance does not stay: it dies out or grows on; without "
-        "it: the activation of which theory expects least, the same weights",
-        evidence=_unstable,
-        threshold=1.0,
-        unit="if no critical point is stable",
+        unit="of the measured decades: at weights that keep the variance; 1 if no critical point is stable",
         remove=_best_activation,
     ),
     Cause(
         name="dead_units",
         about="units whose slope is 0 for every sample; without it: a slope that is never 0",
-        evidence=lambda cell, rows: _mean(rows, "dead_share"),
+        evidence=lambda cell, rows: evidence.mean(rows, "dead_share"),
         threshold=MOSTLY,
         unit="share of dead units",
         remove=lambda cell: changed(cell, activation="leaky_relu"),
     ),
     Cause(
         name="rank_collapse",
-        about="all units of a layer are the same; without it: independent weights of the critical variance",
-        evidence=_collapse,
+        about="all units of a layer are the same; without it, a joint change: independent critical weights",
+        evidence=evidence.collapse,
         threshold=MOSTLY,
         unit="of the input's effective rank lost in the first layer",
         remove=lambda cell: changed(cell, initializer="critical"),
     ),
     Cause(
+        name="rank_collapse_with_depth",
+        about="layer after layer samples become more alike; without it: BatchNorm for LayerNorm, which takes away what "
+        "they share; elsewhere no change leaves the scale of the signal as it is",
+        evidence=evidence.collapse_with_depth,
+        threshold=MOSTLY,
+        unit="of the first layer's effective rank lost in later ones",
+        # Daneshmand et al. 2020, Batch normalization provably avoids rank collapse. A skip, critical weights, or norms
+        # where there were none also keep the rank, but change chi: they decide on other causes.
+        remove=lambda cell: changed(cell, architecture="batchnorm") if cell.architecture == "layernorm" else None,
+    ),
+    Cause(
         name="normalisation",
-        about="normalised layers cannot be scaled to chi = 1; without it: none, and critical weights",
-        evidence=_only(*NORMALISED),
+        about="normalised layers cannot be scaled to chi = 1; without it, a joint change: critical weights alone",
+        evidence=evidence.expected(*NORMALISED),
         threshold=LIMIT,
-        unit="decades",
+        unit="decades that theory expects of normalised layers",
         remove=lambda cell: changed(cell, architecture="plain", initializer="critical"),
     ),
     Cause(
         name="skip_scale",
         about="every skip adds its branch in full; without it: branches divided by the root of their number",
-        evidence=_growth,
+        evidence=evidence.growth,
         threshold=LIMIT,
         unit="decades that the forward variance grows",
         remove=lambda cell: changed(cell, architecture="residual_scaled"),
@@ -209,15 +129,16 @@ _ROWS = (
     Cause(
         name="norm_on_the_path",
         about="LayerNorm stands on the skip path itself; without it: on the branches",
-        evidence=_only("transformer_post"),
+        evidence=evidence.expected("transformer_post"),
         threshold=LIMIT,
-        unit="decades",
+        unit="decades that theory expects of norms on the path",
         remove=lambda cell: changed(cell, architecture="transformer_pre"),
     ),
     Cause(
         name="single_path",
-        about="the gradient passes every factor; without it: skips across depth, open gates across time",
-        evidence=_lost(*SINGLE_FACTOR),
+        about="the gradient passes every factor: the evidence is the loss itself, and the measurement without it alone "
+        "decides; without it: skips across depth, and across time, a joint change, an LSTM and open gates",
+        evidence=evidence.lost,
         threshold=LIMIT,
         unit="decades lost",
         remove=_single_path,
@@ -225,9 +146,9 @@ _ROWS = (
     Cause(
         name="forgetting",
         about="gates that start half closed forget; without it: biases for sequences of this length",
-        evidence=_lost("lstm", "gru"),
+        evidence=evidence.forgotten,
         threshold=LIMIT,
-        unit="decades lost",
+        unit="decades that the gates' biases alone lose",
         remove=lambda cell: changed(cell, initializer="chrono"),
     ),
 )

@@ -133,14 +133,27 @@ def test_remedies_are_priced():
 @pytest.mark.parametrize(
     ("cell", "verdict", "named"),
     [
+        # Slopes of 1/4 at most: larger weights, another activation or a way around it (Glorot & Bengio 2010).
         (depth("sigmoid", n=50), "vanishes", {"weight_scale", "activation", "single_path"}),
+        # tanh is all but the identity there, and each layer multiplies by the weights' gain.
         (depth("tanh", "too_small", n=30), "vanishes", {"weight_scale", "single_path"}),
+        # chi > 1 in the chaotic phase (Schoenholz et al. 2017), by the weights alone: slopes are flat and counteract.
         (depth("tanh", "saturating", n=50, width=64), "explodes", {"weight_scale"}),
+        # Units with equal weights have one slope and one gradient between them.
         (depth("relu", "constant", n=50, width=64, seeds=6), "vanishes", {"rank_collapse"}),
+        # Yang et al. 2019: BatchNorm of ReLU gains pi / (pi - 1) a layer at any weights.
         (depth("relu", "he_normal", "batchnorm", n=50, width=64), "explodes", {"normalisation"}),
+        # Sigmoid's mean of 1/2 is in all samples alike: LayerNorm keeps it, BatchNorm takes it away (Daneshmand et al.
+        # 2020). At critical weights, or with an activation without a mean, it does not arise.
+        (depth("sigmoid", "xavier_normal", "layernorm", n=50, width=64), "vanishes",
+         {"activation", "rank_collapse_with_depth", "normalisation"}),
+        # He et al. 2015 weights on a branch double the squared signal and gradient with every skip.
         (depth("relu", "he_normal", "residual", n=40), "explodes", {"skip_scale"}),
+        # chi 1 at Xavier weights near 0, and tanh brings the signal there.
         (depth("tanh", "xavier_normal", n=20, width=64), "healthy", set()),
+        # An input at every step keeps tanh off 0, where it is steepest: its slopes, or a way past them.
         (time(), "vanishes", {"saturation", "single_path"}),
+        # z is 1/2 without a bias: half of the state is gone at every step (Tallec & Ollivier 2018).
         (time("gru"), "vanishes", {"forgetting"}),
     ],
     ids=lambda value: f"{value.architecture}-{value.activation}-{value.initializer}" if hasattr(value, "width") else "",
@@ -149,6 +162,7 @@ def test_real_configurations(cell, verdict, named):
     table = diagnose(cell, really)
     assert table.verdict[0] == verdict
     assert {name for name, effect in causes(table).items() if effect == "cause"} == named
+    assert table.becomes[table.effect == "cause"].is_unique  # no experiment names two causes
 
 
 def test_saturation_counteracts_where_weights_are_too_large():
@@ -186,10 +200,42 @@ def test_where_a_forward_pass_overflows_it_says_so():
     assert "the forward pass overflows float32 from layer" in row.about
 
 
-def test_a_candidate_that_nothing_lacks_is_untested():
-    """Biases for sequences of this length are there already."""
-    table = diagnose(time("lstm", initializer="chrono"), synthetic(lambda cell: -3.0))
-    assert causes(table)["forgetting"] == "untested"
+def test_gates_that_stay_open_are_no_evidence_of_forgetting():
+    """With biases for this length the unit that lasts longest loses 60 log10(1 - 1/60) decades, whatever the rows."""
+    open_gates = diagnose(time("lstm", initializer="chrono"), synthetic(lambda cell: -3.0))
+    assert causes(open_gates)["forgetting"] == "no evidence"
+    assert open_gates.set_index("name").value["forgetting"] == pytest.approx(-60 * math.log10(1 - 1 / 60), abs=0.2)
+    half = diagnose(time("lstm"), synthetic(lambda cell: -3.0)).set_index("name")
+    assert half.value["forgetting"] == pytest.approx(60 * math.log10(2))
+    assert half.effect["forgetting"] == "no effect"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "becomes", "effect"),
+    [("layernorm", -0.2, "cause"), ("layernorm", -9.0, "no effect"), ("plain", -0.2, "untested")],
+)
+def test_rank_collapse_with_depth(architecture, becomes, effect):
+    """A candidate that nothing lacks alone is untested."""
+
+    def measured(ranks):
+        def found(cells):
+            tables = synthetic(lambda cell: becomes if cell.architecture == "batchnorm" else -9.0)(cells)
+            rank = rows({}, metric="effective_rank", position=range(len(ranks)), value=ranks)
+            return [merge([table, rank]) for table in tables]
+
+        return found
+
+    base = depth(architecture=architecture)
+    name = "rank_collapse_with_depth"
+    assert causes(diagnose(base, measured([8.0, 7.0, 4.0, 1.1, math.nan])))[name] == effect
+    assert causes(diagnose(base, measured([8.0, 7.0, 6.9, 6.5])))[name] == "no evidence"
+    assert name not in causes(diagnose(base, measured([8.0, 1.0, 1.0])))  # it is lost in the first layer
+
+
+def test_a_norm_without_theoretical_loss_is_no_candidate():
+    """LayerNorm of ReLU with He weights has chi 1 (Xiong et al. 2020), whatever the rows say."""
+    found = causes(diagnose(depth("relu", "he_normal", "layernorm"), synthetic(lambda cell: -9.0)))
+    assert found["normalisation"] == "no evidence"
 
 
 def test_every_cause_has_a_reason_and_a_threshold():

@@ -1,0 +1,131 @@
+"""The evidence for each cause: a number from a configuration or its measured rows; NaN where it does not apply."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from kernels.architectures import ARCHITECTURES
+from kernels.critical import MeanField
+from kernels.elementwise import Activation
+from kernels.initializers import INITIALIZERS
+from suites.interventions import Cell, factors
+from suites.own_activations import lookup_activation
+from suites.theory import PREDICTIONS
+from suites.verdicts import decades
+
+ONE_DIRECTION = 1.001  # an effective rank that is 1 but for roundings
+SINGLE_FACTOR = ("plain", "rnn")  # architectures whose every factor is W diag(f')
+NORMALISED = ("batchnorm", "layernorm")
+
+
+def mean(rows: pd.DataFrame, metric: str) -> float:
+    """The mean of a metric over all positions and seeds."""
+    values = rows.value[rows.metric == metric]
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _slope_at_zero(activation: Activation) -> float:
+    return float(activation.reference_derivative(np.zeros(1), activation.a)[0])
+
+
+def _bends_away(activation: Activation) -> bool:
+    """Whether f is steepest at 0 and flatter elsewhere, so that what is far from 0 saturates."""
+    slopes = np.abs(activation.reference_derivative(np.linspace(-10, 10, 401), activation.a))
+    return slopes.max() <= 1.001 * abs(_slope_at_zero(activation)) and slopes.min() < 0.5 * slopes.max()
+
+
+def lost_to_bends(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades between the gradient as it is and as it would be were every slope that at 0, over those measured."""
+    activation, found = lookup_activation(cell.activation), decades(rows)
+    if cell.architecture not in SINGLE_FACTOR or not _bends_away(activation):
+        return math.nan
+    linear = factors(cell) * 0.5 * math.log10(rows.weight_variance.iloc[0]) + linear_offset(cell)
+    return (linear - found.mean) / found.off
+
+
+def linear_offset(cell: Cell) -> float:
+    """Decades by which the identity's gradient exceeds that of the activation's tangent at 0: exact, being linear."""
+    return factors(cell) * math.log10(abs(_slope_at_zero(lookup_activation(cell.activation))))
+
+
+def off_critical(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades between the weight variance and the critical one."""
+    if cell.architecture not in SINGLE_FACTOR:
+        return math.nan
+    critical, _ = MeanField.of(lookup_activation(cell.activation)).critical_point()
+    return abs(math.log10(rows.weight_variance.iloc[0] / critical))
+
+
+def _unstable(cell: Cell) -> bool:
+    """Whether the activation has critical points without biases, none of them stable."""
+    if cell.architecture not in SINGLE_FACTOR:
+        return False
+    points = MeanField.of(lookup_activation(cell.activation)).critical_points()
+    return bool(points) and not any(point.stable for point in points)
+
+
+def own_loss(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades that the activation takes or adds at weights that keep the forward variance at 1, over those measured.
+
+    1 where no such weights keep it for long.
+    """
+    if cell.architecture not in (*SINGLE_FACTOR, *NORMALISED):
+        return math.nan
+    field = MeanField.of(lookup_activation(cell.activation))
+    own = 0.5 * math.log10(field.slope_moment(1.0) / field.value_moment(1.0)) * factors(cell)
+    return max(own / decades(rows).mean, 1.0 if _unstable(cell) else -math.inf)
+
+
+def _ranks(rows: pd.DataFrame) -> pd.Series:
+    """The effective rank at each position, mean over seeds."""
+    return rows[rows.metric == "effective_rank"].groupby("position")["value"].mean()
+
+
+def collapse(cell: Cell, rows: pd.DataFrame) -> float:
+    """The share of the input's effective rank, beyond 1, that the first layer loses: 1 where its units are the same."""
+    ranks = _ranks(rows).reindex([0, 1])
+    return float((ranks[0] - ranks[1]) / (ranks[0] - 1)) if ranks[0] > 1 else math.nan
+
+
+def collapse_with_depth(cell: Cell, rows: pd.DataFrame) -> float:
+    """The share of the first layer's effective rank, beyond 1, that later ones lose: 1 where samples become alike."""
+    ranks = _ranks(rows)
+    first = ranks.get(1, math.nan)
+    return float((first - ranks[1:].min()) / (first - 1)) if first > ONE_DIRECTION else math.nan
+
+
+def expected(*architectures: str) -> Callable[[Cell, pd.DataFrame], float]:
+    """Decades that theory expects of the configuration, either way, of these architectures; NaN where it is silent."""
+    return lambda cell, rows: (
+        abs(float(PREDICTIONS[cell.architecture](**vars(cell)).curve[0]))
+        if cell.architecture in architectures
+        else math.nan
+    )
+
+
+def lost(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades lost, where every factor is W diag(f')."""
+    return -decades(rows).mean if cell.architecture in SINGLE_FACTOR else math.nan
+
+
+def forgotten(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades that the gate which keeps the state takes over all steps, by its bias alone, from the unit with most.
+
+    A bias b keeps sigmoid(b) of the state per step.
+    """
+    if not ARCHITECTURES[cell.architecture].gated:
+        return math.nan
+    biases, rule = np.zeros(cell.width), INITIALIZERS[cell.initializer]
+    if rule.gates is not None:
+        rule.gates(np.random.default_rng(cell.seed), {"z": biases}, factors(cell))
+    return factors(cell) * math.log10(1 + math.exp(-biases.max()))
+
+
+def growth(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades by which the variance grows from the input to the last layer."""
+    if cell.architecture != "residual":
+        return math.nan
+    variance = rows[rows.metric == "forward_variance"].groupby("position")["value"].mean()
+    return float(np.log10(variance.iloc[-1] / variance.iloc[0]))
