@@ -159,7 +159,7 @@ def test_only_what_costs_nothing_is_free(capsys):
         "name": ["net", "dear", "costless", "useless"],
         "verdict": "explodes", "about": "all was lost",
         "decades": [math.nan, math.inf, 1.0, 1.0], "decades_bought": [math.nan, math.inf, 2.0, 0.0],
-        "free": [None, False, True, True], "decades_per_nanosecond": [math.nan, math.nan, math.inf, math.nan],
+        "free": [None, False, True, True], "decades_per_nanosecond": [math.nan, math.inf, math.inf, math.nan],
     })  # fmt: skip
     show(
         table.reindex(
