@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels.correlation import gaussian_pair
-from kernels.critical import MeanField
+from kernels.critical import Function, MeanField
 from kernels.initializers import Initializer
 from suites.gated_ways import CLASSES_WALKED, Ways, alike, various
 from suites.prediction import Array, Moments, NoTheoryError, Prediction, check_spread, ingredients, settled
@@ -23,6 +23,12 @@ LARGEST_VARIANCE = 4.0  # of a gate's pre-activation: beyond it gates are switch
 LARGEST_STANDING = 0.02  # of that variance: what stands still, as the state's mean does, and makes units differ
 LARGEST_STANDING_SHARE = 0.2  # the same over the whole variance
 LARGEST_FEEDBACK = 0.13  # of that variance in an LSTM: what its state gives to it, beyond which its state may run away
+LARGEST_CORRECTION = 0.1  # decades: what is left out of an RNN's curve, to leading order, where it is drawn
+NEAR = 1e-2  # relative difference in q of numerical derivatives
+BENDS = (-16.0, -4.0, -1.0, 0.0, 1.0, 4.0, 16.0)  # about where activations bend, narrowly beside a large q
+MET = 16  # steps after which two times share what they will
+ALIKE = 1 - 1e-9  # of slopes that are the same at all times but for rounding
+LONGEST_KEPT = 0.99  # slope of the variance map, for which a fluctuation of q lasts 100 steps
 TINY = 1e-300
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(48)
 
@@ -30,15 +36,68 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(48)
 def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: int, **_: Any) -> Prediction:
     """Each step adds the input's variance to the pre-activation's, and multiplies the squared gradient by chi.
 
-    To leading order in length^2/width: the same weights at every step add to the norm, about a decade over 100 steps
-    of 256 units where the gradient neither dies nor saturates.
+    That is of independent weights at every step, infinitely many units and inputs (Schoenholz et al. 2017); it is drawn
+    where what the same weights and few inputs add, see correction, is at most LARGEST_CORRECTION decades.
     """
     field, rule = ingredients(activation, initializer)
     mixed, entering = _variances(rule, width, inputs)
     moments = Moments(field)
     found = settled(lambda q: mixed * moments.value(q) + entering, entering, length)
     check_spread(max(moments.spread(q) for q in set(found)) / width)
-    return Prediction.of_factors([mixed * moments.slope(q) for q in found])
+    prediction = Prediction.of_factors([mixed * moments.slope(q) for q in found])
+    more = correction(field, rule, found[-1], length, width, inputs)
+    if not more <= LARGEST_CORRECTION:
+        raise NoTheoryError(
+            f"that its weights are the same at every step, or its inputs few, adds some {more:.2g} decades, "
+            "and the theory is of independent ones"
+        )
+    return prediction
+
+
+def correction(field: MeanField, rule: Initializer, q: float, length: int, width: int, inputs: int) -> float:
+    """Decades that the same weights at every step and few inputs add to an RNN, to leading order; q: where it settles.
+
+    Derived here. A squared norm is a sum over pairs of ways through the units; with independent weights both are the
+    same way, each step of it weighs chi = sw2 E[f'^2]. Of t steps and N units there are besides:
+
+    - ways that meet themselves twice, a X b Y a Z b, beside those with X and Z exchanged, a Z b Y a X b, which have the
+      same weights: 1/N^2 for each x > 0, y >= 0, z > 0, the steps of X, Y and Z. A step at another time weighs
+      r = E[f'(u) f'(v)] / E[f'^2] of one at the same time, u and v a unit's pre-activations at two times: together
+      r^(x + y + z), but r^(2 x) where x = z > 0 leaves Y in its place. Without slopes it is t^4 / (24 N^2) of many
+      steps, as in sinh(t^2 / 2N) / (t^2 / 2N), which Gaussian matrices have as N grows with t^2 / N fixed.
+    - ways that meet themselves once, t^2 / 2N: E[f'(u)^2 f'(v)^2] / E[f'^2]^2 = 1 + v for each meeting.
+    - few inputs: |x|^2 is not its mean; ln q at a step is off with variance 2/inputs of the input's share. It adds
+      chi''/chi by half of that variance of q, and to v (chi'/chi)^2 by it, since a unit's weights of x are as few;
+      q goes on to the next steps with the slope of the variance map.
+
+    u and v covary as the fixed point of c <- sw2 E[f(u) f(v)] + sb2. Orthogonal weights without slopes add nothing.
+    """
+    mixed, entering = _variances(rule, width, inputs)
+    standing = rule.bias_variance(width)
+
+    def pair(g: Function, covariance: float) -> float:
+        return gaussian_pair(g, q, min(covariance / q, 1.0), (*BENDS, *field.kinks))
+
+    def steep(x: Array) -> Array:
+        return field.df(x) ** 2
+
+    c = settled(lambda c: min(mixed * pair(field.f, c) + standing, q), standing, MET)[-1]
+    r, v = min(pair(field.df, c) / pair(field.df, q), 1.0), pair(steep, c) / pair(steep, 0.0) - 1
+    if rule.name == "orthogonal" and r > ALIKE:
+        return 0.0
+    below, chi, above = (field.slope_moment(q * (1 + side * NEAR)) for side in (-1, 0, 1))
+    first, second = (above - below) / (2 * NEAR * chi), (above + below - 2 * chi) / (NEAR**2 * chi)  # in q/q
+    few = 2 / inputs * ((entering - standing) / q) ** 2
+    remains = min(field.slope(q, mixed), LONGEST_KEPT)
+    steps = np.arange(1, length + 1)
+    exchanged = float((length - steps + 1.0) * steps * (steps - 1) / 2 @ r**steps)
+    alone, left = steps[: (length - 1) // 2], length - 2 * steps[: (length - 1) // 2]  # of X; besides X and Z
+    moved = np.cumsum(np.cumsum(r**steps))[left - 1]
+    in_place = float((left * (left + 1.0) / 2 - moved) @ r ** (2 * alone))
+    ways = math.log1p((exchanged + in_place) / width**2)
+    meetings = (v + first**2 * few) * length / width * length / 2
+    sizes = few / 2 * length * (abs(second) + first**2 * (1 / (1 - remains) ** 2 - 1))
+    return (ways + meetings + sizes) / (2 * math.log(10))
 
 
 def lstm(*, activation: str, initializer: str, length: int, width: int, inputs: int, **_: Any) -> Prediction:

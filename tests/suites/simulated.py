@@ -153,6 +153,24 @@ def transformer(rng, *, name, pre, s, s1, s2, depth, width, batch, tokens, heads
     return np.array(curve[::-2]) / curve[0]
 
 
+def recurrent(rng, *, name, sw2, vx, inputs, length, width, batch):
+    """Squared norm of the gradient of h at every step over that at the last; vx: variance of x Wx."""
+    f, df = FUNCTIONS[name]
+    W = gaussian(rng, width, width, sw2)
+    Wx = gaussian(rng, inputs, width, vx)
+    h, slopes = np.zeros((batch, width)), []
+    for _ in range(length):
+        z = h @ W + rng.standard_normal((batch, inputs)) @ Wx
+        slopes.append(df(z))
+        h = f(z)
+    g = rng.standard_normal((batch, width))
+    norms = [np.sum(g * g)]
+    for slope in reversed(slopes):
+        g = (g * slope) @ W.T
+        norms.append(np.sum(g * g))
+    return np.array(norms[::-1]) / norms[0]
+
+
 def gated(rng, *, cell, name, sw2, vx, keep, take, length, width, batch):
     """Squared norm of the gradient of h at every step over that at the last; biases keep and take of f and i (z)."""
     f, df = FUNCTIONS[name]

@@ -62,6 +62,7 @@ def test_every_combination_has_a_curve_or_a_reason(architecture):
         ("lstm", {"activation": "identity", "initializer": "he_normal", "inputs": 10}, "holds itself up"),
         ("lstm", {"initializer": "chrono", "length": 600}, "512"),
         ("gru", {"trained": 100}, "trained"),
+        ("rnn", {"length": 100_000}, "same at every step"),
     ],
 )
 def test_where_theory_does_not_hold_it_is_silent(architecture, changes, reason):
@@ -87,7 +88,7 @@ def test_ten_thousand_layers_and_a_hundred_thousand_steps_take_few_quadratures(m
     for architecture in ("plain", "residual", "layernorm", "transformer_pre"):
         deep = {**DEPTH, "depth": 10_000}
         assert math.isfinite(PREDICTIONS[architecture](activation="tanh", initializer="xavier_normal", **deep).curve[0])
-    for architecture in ("rnn", "lstm", "gru"):
+    for architecture in ("lstm", "gru"):
         long = {**TIME, "length": 100_000}
         assert math.isfinite(PREDICTIONS[architecture](activation="tanh", initializer="xavier_normal", **long).curve[0])
     assert 100 < len(taken) < 10_000
