@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
     where theory is silent, gap: decades per layer (step), measured minus predicted, and z: the same over the standard
     error between seeds, NaN with one seed. A large z of a small gap tells that seeds hardly differ, or are many: theory
     is of infinite width, and the rest shows. The prediction is that of the mean square; for one sample (batch 1), where
-    log10 is on average less, gap and z are against centre.
+    log10 is on average less, gap and z are against centre, and NaN where theory has a curve but no band to tell it.
     """
     count, factor = FACTORS[experiment]
     first = rows[rows.position == 0]
@@ -44,7 +45,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
         error=_standard_error,
     )
     table = table.join(predicted).join(sd).join(kept(rows, CONFIGURATION)).reset_index()
-    expected = centre(table.predicted_log10_gradient, table.predicted_sd)
+    expected = centre(table.predicted_log10_gradient, table.predicted_sd).where(~_bandless(table))
     half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.error
     factors = table[count].astype("float64")
     gap = table.total_decades - expected
@@ -69,6 +70,11 @@ def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[st
         f"theory is silent for {_named(row)}: {silence(experiment, row._asdict())}"
         for row in table[table.predicted_total_decades.isna()].itertuples(index=False)
     ]
+    found += [
+        f"{_named(row)}: a single sample is less than the mean square by what theory does not tell: no gap and no z"
+        for row in table[(table.batch == 1) & table.predicted_total_decades.notna() & table.gap.isna()].itertuples()
+        if math.isfinite(row.total_decades)
+    ]
     if (table.seeds == 1).any():
         found.append("one seed has no interval and no z: give --seeds 2 or more")
     overflowed = rows[(rows.metric == "forward_variance") & ~np.isfinite(rows.value)]
@@ -86,10 +92,25 @@ def silence(experiment: str, row: Mapping[str, Any]) -> str:
     known = {name: row[name] for name in CONFIGURATION if pd.notna(row[name])} | {"trained": bool(row["optimizer"])}
     if experiment == "depth":
         known["tokens"] = known.pop("length", None)
+    return _reason(tuple(known.items()))
+
+
+@lru_cache(maxsize=4096)
+def _reason(configuration: tuple[tuple[str, Any], ...]) -> str:
+    """A prediction's reason: remarks and figures ask for it time and again, and it takes the whole prediction."""
+    known = dict(configuration)
     try:
         return PREDICTIONS[known["architecture"]](**known).reason
     except UserError as error:  # an activation of a file that is gone
         return str(error)
+
+
+def _bandless(table: pd.DataFrame) -> pd.Series:
+    """Whether a row is of single samples and theory has no band for them: by how much their log10 is less is unknown.
+
+    table: batch and predicted_sd; NaN and 0 differ, since orthogonal linear layers have a band of no width.
+    """
+    return (table.batch == 1) & table.predicted_sd.isna()
 
 
 def _named(row: Any) -> str:

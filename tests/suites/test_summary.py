@@ -5,15 +5,17 @@ import math
 import numpy as np
 import pytest
 
+from suites import summary
+from suites.prediction import Prediction
 from suites.schema import merge, rows
-from suites.summary import attenuation, remarks
+from suites.summary import attenuation, remarks, silence
 
 CONFIGURATION = {"experiment": "depth", "architecture": "plain", "activation": "tanh", "initializer": "he_normal"}
 
 
 def table(totals, predicted=None, depth=10, sd=None, **more):
     """Rows at positions 0 and depth of one seed per total, with their prediction and the band of one sample."""
-    configuration = {**CONFIGURATION, "depth": depth, **more}
+    configuration = {**CONFIGURATION, "batch": 32, "depth": depth, **more}
     tables = [
         rows(configuration, seed=seed, position=[0, depth], metric="log10_gradient", value=[total, 0.0])
         for seed, total in enumerate(totals)
@@ -54,6 +56,29 @@ def test_one_sample_is_held_against_its_median():
     assert row["predicted_decades_per_layer"] == -0.15
 
 
+def test_one_sample_without_a_band_has_no_gap():
+    """By how much its log10 is below that of the mean square is not known; a band of no width is known."""
+    rows_of_one = table([-1.0, -2.0, -3.0], predicted=-1.5, batch=1)
+    (row,) = attenuation(rows_of_one, "depth").to_dict("records")
+    assert math.isnan(row["gap"])
+    assert math.isnan(row["z"])
+    assert row["predicted_total_decades"] == -1.5
+    (remark,) = said(rows_of_one)
+    assert remark.startswith("plain tanh he_normal: a single sample is less")
+    sure = table([-1.0, -2.0, -3.0], predicted=-1.5, sd=0.0, batch=1)
+    (row,) = attenuation(sure, "depth").to_dict("records")
+    assert row["gap"] == pytest.approx(-0.05)
+    assert said(sure) == []
+
+
+def test_the_reason_is_worked_out_once(monkeypatch):
+    asked = []
+    monkeypatch.setitem(summary.PREDICTIONS, "plain", lambda **known: asked.append(known) or Prediction.silent(3, "so"))
+    row = {**dict.fromkeys(summary.CONFIGURATION), **CONFIGURATION, "width": 61, "batch": 7, "depth": 3}
+    assert [silence("depth", row) for _ in range(3)] == ["so"] * 3
+    assert len(asked) == 1
+
+
 def test_steps_for_time():
     rows_of_time = table([-1.0, -2.0], predicted=-1.0, depth=None, length=5)
     (row,) = attenuation(rows_of_time.assign(position=[0, 5] * 3), "time").to_dict("records")
@@ -91,10 +116,10 @@ def test_seeds_that_agree_exactly_have_no_z():
 
 def test_no_prediction_where_theory_is_silent():
     tables = [table([-1.0], weight_variance=math.nan), table([-2.0], predicted=-2.0, weight_variance=1.0)]
-    summary = attenuation(merge(tables), "depth")
-    assert summary.total_decades.tolist() == [-1, -2]
-    assert math.isnan(summary.predicted_total_decades[0])
-    assert summary.predicted_total_decades[1] == -2
+    found = attenuation(merge(tables), "depth")
+    assert found.total_decades.tolist() == [-1, -2]
+    assert math.isnan(found.predicted_total_decades[0])
+    assert found.predicted_total_decades[1] == -2
 
 
 def test_configurations_keep_their_order():
@@ -147,7 +172,7 @@ def test_time_has_steps_and_no_tokens():
 )
 def test_an_overflow_is_told_with_its_place(experiment, size, place):
     totals = table([math.nan, math.nan], predicted=0.0, dtype="float32", **size)
-    configuration = {**CONFIGURATION, "dtype": "float32", **size}
+    configuration = {**CONFIGURATION, "batch": 32, "dtype": "float32", **size}
     sizes = [1.0] * 7 + [math.inf, math.nan, math.nan, math.nan]
     grown = rows(configuration, seed=1, position=range(11), metric="forward_variance", value=sizes)
     (remark,) = said(merge([totals, grown]), experiment)
