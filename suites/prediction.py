@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from kernels.critical import MeanField
+from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from suites.own_activations import lookup_activation
 
@@ -71,7 +72,13 @@ def ingredients(activation: str, initializer: str) -> tuple[MeanField, Initializ
     rule = INITIALIZERS[initializer].of(row)
     if not rule.independent:
         raise NoTheoryError("its weights are not independent of each other")
-    return MeanField.of(row), rule
+    return _field(row), rule
+
+
+@lru_cache(maxsize=64)
+def _field(row: Activation) -> MeanField:
+    """One of each activation, so that what is known of it is shared between configurations."""
+    return MeanField.of(row)
 
 
 def spread(field: MeanField, q: float) -> float:
@@ -95,9 +102,15 @@ class Moments:
         self.slope = _interpolated(field.slope_moment)
         self.spread = _interpolated(lambda q: spread(field, q))
 
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, field: MeanField) -> "Moments":
+        """Those of a field, the same object each time: other configurations have asked for many of the points."""
+        return cls(field)
+
 
 def _interpolated(moment: Callable[[float], float]) -> Callable[[float], float]:
-    known = cache(lambda i: moment(math.exp(i * STEP)))
+    known = lru_cache(maxsize=4096)(lambda i: moment(math.exp(i * STEP)))
 
     def between(q: float) -> float:
         if not SMALLEST < q < 1 / SMALLEST:

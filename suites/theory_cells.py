@@ -41,7 +41,7 @@ def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: i
     """
     field, rule = ingredients(activation, initializer)
     mixed, entering = _variances(rule, width, inputs)
-    moments = Moments(field)
+    moments = Moments.of(field)
     found = settled(lambda q: mixed * moments.value(q) + entering, entering, length)
     check_spread(max(moments.spread(q) for q in set(found)) / width)
     prediction = Prediction.of_factors([mixed * moments.slope(q) for q in found])

@@ -29,7 +29,7 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     """depth layers f(x W + b) (Poole 2016; Schoenholz 2017): the transient product of chi(q_l)."""
     field, rule = ingredients(activation, initializer)
     sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
-    moments = Moments(field)
+    moments = Moments.of(field)
     variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
     spreads = [(moments.spread(q) - _less(rule)) / width for q in variances]
     prediction = _of_layers([sw2 * moments.slope(q) for q in variances], spreads, batch)
@@ -45,7 +45,7 @@ def _wandering(field: MeanField, variances: list[float]) -> float:
     A mean over units makes ln of the next q err by a variance (E[f^4]/E[f^2]^2 - 1)/width, and the map of variances
     passes errors on. Orthogonal weights, which keep the norm of what they multiply, leave less of it.
     """
-    moments = Moments(field)
+    moments = Moments.of(field)
 
     def steepness(moment: Callable[[float], float], q: float) -> float:
         return math.log(moment(q * math.exp(STEP)) / moment(q * math.exp(-STEP))) / (2 * STEP)
@@ -76,7 +76,7 @@ def _skipping(
 ) -> Prediction:
     field, rule = ingredients(activation, initializer)
     into, out = rule.weight_variance(width, width), rule.linear().weight_variance(width, width)
-    moments, square, sb2 = Moments(field), scale * scale, rule.bias_variance(width)
+    moments, square, sb2 = Moments.of(field), scale * scale, rule.bias_variance(width)
     variances = settled(lambda q: q + into * square * (out * moments.value(q) + sb2), 1.0, depth)
     growths = [square * into * out * moments.slope(q) for q in variances]
     # Of |g + u|^2, u what comes through the branch: 2 g u has variance 4 growth / width, |u|^2 that of two layers.
@@ -97,7 +97,7 @@ def layernorm(*, activation: str, initializer: str, depth: int, width: int, batc
     """depth layers f(LN(x W + b)): sw2 E[f'^2] over what LayerNorm divides by, sw2 E[f^2] + sb2 of the layer below."""
     field, rule = ingredients(activation, initializer)
     sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
-    moments = Moments(field)
+    moments = Moments.of(field)
     # State: the variance that LayerNorm finds; with its eps it leaves that of pre-activations a little below 1.
     found = settled(lambda s: sw2 * moments.value(s / (s + EPS)) + sb2, 1.0, depth)
     check_spread(spread(field, 1.0) / width)
