@@ -33,6 +33,12 @@ def alike(ways: Ways, steps: int) -> Array:
     The square of a norm is a sum over pairs of ways. A pair counts if both have gone through the same weights, that is
     if they have hopped equally often in the end. So two ways are walked side by side: while one is hops ahead of the
     other they are in different units, where gates are independent; otherwise in the same one at the same time.
+
+    Derived here, with p_k the weight of pairs of which one is k hops ahead. At k > 0 both stay or both hop, stay^2 +
+    hop^2, which keeps k; one of them hops, stay hop, which moves k by 1 up or down. At k = 0 they are one way: both
+    stay or both hop, E[stay^2] + E[hop^2], or one of them hops, E[stay hop]; negative k mirror positive ones. So p_0
+    after n steps is the mean square. Where gates stand still it is the sum of (C(n, k) stay^(n - k) hop^k)^2. What of
+    it is due to 1/width, ways that meet again, is left out.
     """
     walked = min(steps, WALKED)
     pairs, logs = np.zeros(walked + 2), np.zeros(steps + 1)  # pairs by how many hops one is ahead; times the last one's
@@ -59,7 +65,9 @@ def various(ways: Ways, steps: int, staying: bool) -> Array:
     one another even where two ways are in one unit, unless they came into it together and leave it together.
 
     Of independent gates it is the diagonal of a series in x and y, the steps of both ways: 1/(1 - x y B(x, y)), times
-    A(x, y) where staying; A = E[1/((1 - f x)(1 - f y))], B = E[a^2/((1 - f x)(1 - f y))], f = stay, a = hop.
+    A(x, y) where staying; A = E[1/((1 - f x)(1 - f y))], B = E[a^2/((1 - f x)(1 - f y))], f = stay, a = hop. Derived
+    here: between two hops a way stays any number of steps in one unit, a geometric series in f x, and both ways of a
+    pair hop through the same units in the same order, each of which has an f of its own: x y B for each hop.
     """
     size, n = 3 * steps // 2 + 2, np.arange(steps + 1)
     radius = math.exp(-SHRUNK / steps) / fastest(ways)

@@ -47,7 +47,15 @@ def across_time(
 
 
 class CausalAttention:
-    """Forward and backward of covariances; s is fan_in times the variance of each of the four weights."""
+    """Forward and backward of covariances (T, T), T tokens; s is fan_in times the variance of each of the four weights.
+
+    Derived here. The output of query a is the sum over keys j <= a of P_aj v_j, times the output weights. With Gaussian
+    logits, independent between keys but for what two queries share, E[P_aj P_bj] has a mean part 1/(n_a n_b), which
+    gives the means of the values' covariances, and an excess, which sums to (kept - 1)/max(n_a, n_b) and counts only
+    where keys differ, 1 - rho. Backward the same by way of the values; by way of logits dP/dlogit = P (1 - P) and
+    -P P', whose products over keys are softmax_sums, times s for each further weight: those of a key go to it and,
+    so that they sum to 0, against all others (_to_keys); those of a query are sums over keys of variance (1 - rho)^2.
+    """
 
     def __init__(self, s: float, tokens: int) -> None:
         self.s, steps = s, np.arange(1.0, tokens + 1)
@@ -55,13 +63,13 @@ class CausalAttention:
         self.kept, self.sloped = _sums(s * s, tokens)
 
     def forward(self, correlation: Array) -> Array:
-        """The covariances of all tokens' outputs, given the correlations of the inputs, of variance 1."""
+        """The covariances of all tokens' outputs (T, T), given the correlations (T, T) of inputs of variance 1."""
         apart, shared = self._logits(correlation)
         excess = (self.kept(self.fewer, shared) - 1) / self.more * apart
         return self.s**2 * (_means(_means(correlation).T).T + excess)
 
     def backward(self, gradient: Array, correlation: Array) -> Array:
-        """The covariances of the gradients at all tokens' inputs, given those at the outputs."""
+        """The covariances (T, T) of the gradients at all tokens' inputs, given those at the outputs (T, T)."""
         s, (apart, shared) = self.s, self._logits(correlation)
         sloped = self.sloped(self.fewer, shared) / self.more  # of one key, summed over keys
         values = s**2 * gradient * (self.kept(self.fewer, shared) - 1) / (self.fewer * self.more)

@@ -3,6 +3,13 @@
 In a gated cell a gradient can stay in its unit for a step or hop to others through the weights, so it takes many ways
 back. With the weights the same at every step, ways that hop equally often, whenever they do, add up: the norm gains
 about stay + hop per step. The mean field of independent weights, sqrt(stay^2 + hop^2), is wrong for them.
+
+Derived here: the state is followed as a population of units whose gates have Gaussian pre-activations, drawn anew at
+every step, of the variance that the state gives them. Where it has settled each step has the same moments of what
+stays and what hops: means over gates, times sw2 for each pair of hops through one weight. Terms of a gate's own slope
+(i (1 - i) and the like) have mean 0 over the weights, and count only where both ways take them at the same step: they
+are in hop_squared alone (an LSTM's output gate, by which a gradient gets past c, is added at the end).
+gated_ways sums the ways.
 """
 
 import math

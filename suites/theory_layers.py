@@ -44,6 +44,10 @@ def _wandering(field: MeanField, variances: list[float]) -> float:
 
     A mean over units makes ln of the next q err by a variance (E[f^4]/E[f^2]^2 - 1)/width, and the map of variances
     passes errors on. Orthogonal weights, which keep the norm of what they multiply, leave less of it.
+
+    Derived here: ln|J u|^2 is the sum of ln chi(q_l), so an error of ln q_l changes it by d_l = dln chi/dln q at q_l +
+    d_(l+1) times dln E[f^2]/dln q at q_l, from the end; errors of different layers are independent, and variances add.
+    Biases are taken to be small.
     """
     moments = Moments.of(field)
 

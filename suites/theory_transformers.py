@@ -102,6 +102,13 @@ def attention(rule: Initializer, width: int, tokens: int) -> Branch:
 
     Values: a token gets a mean of all. Gradients by way of a query are sums over keys of mean 0; those by way of a key
     are sums over queries, and over all keys they add up to 0.
+
+    Derived here, x of variance 1 and correlation rho, g a gradient of variance 1. A logit's gradient is P (g.v - its
+    mean under P), v the values: of variance s^2 (1 - rho) over values and g, times the squared slopes of softmax,
+    sloped in all. Back through the keys to a query, weights and keys give s^2 (1 - rho), as keys add up against their
+    mean: s^4 (1 - rho)^2 sloped; through the queries to a key, whose queries have variance 1, s^2: s^4 (1 - rho)
+    sloped, of which each pair of keys has -1/(tokens - 1). What two queries share has rho and the
+    sums of shared logits.
     """
     s, b = soft(rule, width), rule.bias_variance(width)
 
