@@ -93,7 +93,9 @@ def test_every_architecture_has_rows_at_every_block(architecture):
         assert parameters == {"W1", "b1", "W2", "b2"} if "residual" in architecture else {"W", "b", "gamma", "beta"}
     assert all(len(values(table, "log10_weight_gradient", 0, name)) == 6 for name in parameters)
     (row,) = summary.attenuation(table, "depth").to_dict("records")
-    assert math.isnan(row["predicted_total_decades"])
+    silent = architecture == "batchnorm"  # in a batch of fewer than 6
+    expected = math.nan if silent else row["total_decades"]
+    assert row["predicted_total_decades"] == pytest.approx(expected, abs=0.7, nan_ok=silent)
 
 
 @pytest.mark.parametrize("architecture", ["plain", *BLOCKS])
