@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+# Names of files and of activations are no markup, and :snake: is no picture.
+AS_IT_IS: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
+
 # The very stream: benchmarks run with standard error redirected, and progress must still be seen.
-notes = Console(file=sys.stderr, markup=False, highlight=False, soft_wrap=True)
+notes = Console(file=sys.stderr, soft_wrap=True, **AS_IT_IS)
 
 EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 

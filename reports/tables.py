@@ -8,6 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from reports.console import AS_IT_IS
 from suites.errors import UserError
 from suites.schema import records
 
@@ -33,10 +34,12 @@ def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None,
 
 
 def cell(value: object) -> str:
-    """A value as people read it: four significant digits, nothing where it is missing."""
+    """A value as people read it: four significant digits, more of a large number; nothing where it is missing."""
     if value is None or value is pd.NA or value != value:  # NaN is the value that differs from itself
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
@@ -52,7 +55,7 @@ def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
     for row in texts.drop(columns=same).itertuples(index=False):
         table.add_row(*row)
     heads = [title] * bool(title) + [f"{name}: {texts[name].iloc[0]}" for name in same]
-    console = Console(file=file, width=None if file.isatty() else UNBOUNDED, markup=False, highlight=False)
+    console = Console(file=file, width=None if file.isatty() else UNBOUNDED, **AS_IT_IS)
     if console.measure(table).minimum > console.width:
         rest = texts.drop(columns=same)
         heads += ["\n" + "\n".join(f"{name}: {row[name]}" for name in rest if row[name]) for _, row in rest.iterrows()]

@@ -64,3 +64,13 @@ def test_standard_output_is_the_default(capsys):
 def test_unknown_format():
     with pytest.raises(UserError, match="'yaml'; valid: table, markdown, csv, json"):
         emit(FRAME, "yaml")
+
+
+def test_names_are_printed_as_they_are_and_positions_whole():
+    file = io.StringIO()
+    emit(
+        pd.DataFrame({"name": ["own.py:snake:", "[bold]x"], "position": [99765.0, 0.123456], "a": [np.nan, 1e12]}),
+        file=file,
+    )
+    text = file.getvalue()
+    assert all(part in text for part in ("own.py:snake:", "[bold]x", "99765", "0.1235", "1e+12"))
