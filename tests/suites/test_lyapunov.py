@@ -64,7 +64,7 @@ def test_orthogonal_linear_networks_have_no_growth():
 
 
 def test_the_prediction_is_that_of_the_experiment_across_time():
-    *_, table, cell = spectrum(widths=[64], lengths=[20])
+    *_, table, cell = spectrum(widths=[64], lengths=[20], inputs=64)
     curve = PREDICTIONS["rnn"](**vars(cell)).curve
     assert table[table.metric == "predicted_decades_per_step"].value.item() == pytest.approx(curve[0] / 20)
 
