@@ -75,8 +75,6 @@ def gradient_rows(
 
 def predicted_rows(cell: Any) -> list[dict[str, Any]]:
     """Rows of the prediction for a cell's configuration; none where theory is silent."""
-    if cell.architecture not in PREDICTIONS:
-        return []
     prediction = PREDICTIONS[cell.architecture](**vars(cell))
     curves = {"predicted_log10_gradient": prediction.curve, "predicted_sd": prediction.sd}
     return [

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from suites.summary import CONFIDENCE
+CONFIDENCE = 0.95
 
 
 def half_width(error: Any, seeds: Any) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from suites.errors import UserError
-from suites.summary import CONFIDENCE
+from suites.intervals import CONFIDENCE
 from suites.verdicts import EXPLODES, HEALTHY, LIMIT, VANISHES, Decades, counted, judge_norms
 
 # The last part of a name ("layers.0.weight", "3.W", "weight_hh_l0", "kernel"); of a norm's layer it is no matrix.

@@ -176,13 +176,10 @@ def diagram(rows: pd.DataFrame) -> pd.DataFrame:
     table = summary.attenuation(rows, "depth").merge(theory, on=keys, how="left")
     rate = table.chi.map(decades)
     phase = np.select([rate.abs() <= KEPT, rate < 0, rate > 0], ["critical", "vanishes", "explodes"], "")
-    layers = table.depth.astype("float64")
     table = table.assign(
         name=table.activation,
         depth_scale=table.chi.map(depth_scale),
         phase=phase,
-        decades_per_layer_low=table.total_decades_low / layers,
-        decades_per_layer_high=table.total_decades_high / layers,
     )
     return table[list(DIAGRAM)]
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from suites.errors import UserError
+from suites.intervals import half_width
 from suites.kept import KEPT, kept
 from suites.schema import COLUMNS
 from suites.theory import PREDICTIONS
 
-CONFIDENCE = 0.95
 # Everything that names a configuration: what stands between the experiment and the seed.
 CONFIGURATION = COLUMNS[COLUMNS.index("experiment") + 1 : COLUMNS.index("seed")]
 # Experiment -> the column that counts its factors, and what one factor is called.
@@ -46,7 +45,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
     )
     table = table.join(predicted).join(sd).join(kept(rows, CONFIGURATION)).reset_index()
     expected = centre(table.predicted_log10_gradient, table.predicted_sd).where(~_bandless(table))
-    half = stdtrit((table.seeds - 1).clip(lower=1), 0.5 + CONFIDENCE / 2) * table.error
+    half = half_width(table.error, table.seeds)
     factors = table[count].astype("float64")
     gap = table.total_decades - expected
     summary = table[[*CONFIGURATION, "seeds", "seeds_zero", "total_decades"]].assign(

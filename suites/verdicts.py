@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from suites.summary import CONFIDENCE
+from suites.intervals import CONFIDENCE, half_width
 
 VANISHES, HEALTHY, EXPLODES = "vanishes", "healthy", "explodes"
 NO_NUMBER = "no number"  # what overflowed cannot be judged
@@ -56,7 +56,7 @@ class Decades:
         n = len(self.values)
         if n < 2 or not np.isfinite(self.values).all():
             return math.nan, math.nan
-        half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * float(np.std(self.values, ddof=1)) / math.sqrt(n)
+        half = float(half_width(np.std(self.values, ddof=1) / math.sqrt(n), n))
         return self.mean - half, self.mean + half
 
     @property
