@@ -34,12 +34,12 @@ def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None,
 
 
 def cell(value: object) -> str:
-    """A value as people read it: four significant digits, more of a large number; nothing where it is missing."""
+    """A value as people read it: four significant digits, all of a whole number below a million; nothing if missing."""
     if value is None or value is pd.NA or value != value:  # NaN is the value that differs from itself
         return ""
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < 1e6 and value.is_integer() else f"{value:.4g}"
 
 
 def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
