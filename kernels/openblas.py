@@ -17,7 +17,7 @@ import numpy as np
 from kernels.jit import external, host_has, overload, subroutine, types
 from kernels.registers import copy_number, size_of
 
-_ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
+_ROW_MAJOR, _COLUMN_MAJOR, _PLAIN, _TRANSPOSED = 101, 102, 111, 112
 _SKYLAKEX = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 
 
@@ -122,6 +122,17 @@ def multiply_packed(like, out, a, packed, add):
     """What kernels.tiles.multiply_packed does."""
     k, n = a[2], out[2]
     multiply(like, out, a, (packed[0], k, n, n * size_of(like)), False, False, add)
+
+
+def reflect(vectors: Any, taus: Any) -> None:
+    """Replace vectors (n, m), float64, by the first n rows of H1 H2 ... Hn transposed, Hi = I - taus[i] v v'.
+
+    v is vectors[i], which has i zeros, then a 1; they lie in C order. ValueError unless n <= m.
+    """
+    n, m = vectors.shape
+    arrays = (array.ctypes.data_as(ctypes.c_void_p) for array in (vectors, taus))
+    if wrong := _LIBRARY.scipy_LAPACKE_dorgqr(_COLUMN_MAJOR, m, n, n, next(arrays), m, next(arrays)):
+        raise ValueError(f"dorgqr does not take its argument {-wrong}")
 
 
 def set_num_threads(n: int) -> None:

@@ -1,4 +1,4 @@
-"""What a measurement says of an array in a number or two: its norm, its variance, how flat slopes are.
+"""What a measurement says of an array in a few numbers: its norm, its variance, its Gram matrix, how flat slopes are.
 
 Sums are in float64, in any order.
 """
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels.checks import check_dtype, check_input
-from kernels.intrinsics import load
+from kernels.blas import gemm
+from kernels.checks import check_dtype, check_input, check_output
+from kernels.intrinsics import load, store
 from kernels.jit import kernel, scalar
 from kernels.reductions import add, larger, total
 
@@ -48,6 +49,29 @@ def _variance(x):
 
 
 @kernel()
+def _gram(out, relative, x):
+    largest = x.dtype.type(0.0)
+    for n in range(x.shape[0]):
+        row = x[n]
+        for c in range(row.size):
+            largest = larger(largest, abs(load(row, c)))
+    if 0.0 < largest < math.inf:
+        for n in range(x.shape[0]):
+            row, scaled = x[n], relative[n]
+            for c in range(row.size):
+                store(scaled, c, np.float64(load(row, c)) / largest)
+        wide = x.shape[0] <= x.shape[1]
+        gemm(out, relative, relative, not wide, wide, False)
+        trace = 0.0
+        for i in range(out.shape[0]):
+            trace += out[i, i]
+        if trace < math.inf:  # not nan, which the search for the largest steps over
+            return True
+    out[:] = 0.0
+    return False
+
+
+@kernel()
 def _flat(alive, slopes, least):
     alive[:] = 0
     flat, largest = 0, slopes.dtype.type(-math.inf)
@@ -72,6 +96,17 @@ def log10_norm(x: Array) -> float:
 def variance(x: Array) -> float:
     """The variance of all elements of x, float32 or float64 of any shape; NaN where one is infinite, or of none."""
     return float(_variance(_line(x)))
+
+
+def relative_gram(out: Array, x: Array) -> bool:
+    """The Gram matrix of the smaller side of x / max |x|, x (N, F): out (n, n), float64, n = min(N, F).
+
+    False, and zeros, where x is all zeros or not finite. Raises TypeError or ValueError for what is no C-contiguous
+    float32 or float64 of two dimensions, or an out that is not as above.
+    """
+    check_input("x", x, check_dtype("x", x), None, None)
+    check_output("out", out, np.dtype(np.float64), min(x.shape), min(x.shape))
+    return bool(_gram(out, np.empty(x.shape), x))
 
 
 def flatness(slopes: Array, least: float) -> tuple[float, float, float]:

@@ -92,8 +92,8 @@ def cells(
 
 
 def near(cell: DepthCell) -> tuple[Any, ...]:
-    """What cells that share their draws have in common."""
-    return INITIALIZERS[cell.initializer].unit.__name__, cell.width, cell.seed
+    """What cells that share their draws have in common; those that share weights are next to each other."""
+    return INITIALIZERS[cell.initializer].unit.__name__, cell.width, cell.seed, cell.initializer
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")

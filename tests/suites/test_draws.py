@@ -24,7 +24,7 @@ def test_bits_and_what_follows_are_the_same(initializer, dtype):
 def test_what_scales_the_same_draws_shares_them(monkeypatch):
     memo = Memo(10**6)
     monkeypatch.setattr(draws, "_memo", memo)
-    for name in ("xavier_normal", "he_normal", "saturating"):
+    for name in ("xavier_normal", "he_normal", "saturating", "orthogonal"):
         remembered(INITIALIZERS[name]).draw(np.random.default_rng(0), 5, 5, np.dtype(np.float64))
     assert len(memo.draws) == 1
     assert memo.size == 5 * 5 * 4
