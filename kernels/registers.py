@@ -112,18 +112,24 @@ def _tile(rows: int) -> Any:
     unroll = max(2, chains)
 
     @intrinsic
-    def tile(typing, like, out, out_row, width, a, row, step, b, b_step, k, add):
-        """out (rows, width) = or += sum of a[row * i + step * l] b[b_step * l] over l < k; strides in bytes."""
+    def tile(typing, like, out, out_row, width, a, row, step, b, b_step, ahead, ahead_step, k, add):
+        """out (rows, width) = or += sum of a[row * i + step * l] b[b_step * l] over l < k; strides in bytes.
+
+        Meanwhile, a whole tile has the cache line at ahead + ahead_step * l on its way to the cache, for even l.
+        """
         scalar, vector, size = vectors.kinds(like)
         columns = [INT(BYTES * v) for v in range(VECTORS)]
 
-        def sum_products(builder: Any, a: Any, row: Any, step: Any, b: Any, b_step: Any, k: Any) -> list[Any]:
+        def sum_products(builder: Any, a: Any, row: Any, step: Any, b_steps: Any, k: Any) -> list[Any]:
             """The tile's sums, row by row, in code for those kinds of strides."""
             offsets = [builder.mul(INT(r), row) for r in range(rows)]
+            b, b_step, ahead, ahead_step = b_steps
 
             def advance(values: list[Any], steps: int) -> list[Any]:
                 """The loop's variables some steps later; step s adds to the sums of chain s."""
-                left, a, b, *sums = values
+                left, a, b, ahead, *sums = values
+                if rows == ROWS and steps > 1:
+                    vectors.prefetch(builder, ahead)
                 for s in range(steps):
                     bs = [vectors.load(builder, b, c, vector, size) for c in columns]
                     for r, offset in enumerate(offsets):
@@ -131,8 +137,8 @@ def _tile(rows: int) -> Any:
                         for v in range(VECTORS):
                             i = (s % chains * rows + r) * VECTORS + v
                             sums[i] = vectors.fma(builder, vector, factor, bs[v], sums[i])
-                    a, b = builder.add(a, step), builder.add(b, b_step)
-                return [builder.sub(left, INT(steps)), a, b, *sums]
+                    a, b, ahead = builder.add(a, step), builder.add(b, b_step), builder.add(ahead, ahead_step)
+                return [builder.sub(left, INT(steps)), a, b, ahead, *sums]
 
             def repeat(values: list[Any], steps: int) -> list[Any]:
                 """Advance by so many steps as long as there are."""
@@ -151,25 +157,25 @@ def _tile(rows: int) -> Any:
                 return now
 
             zeros = [ir.Constant(vector, [0.0] * vector.count)] * (chains * rows * VECTORS)
-            sums = repeat(repeat([k, a, b, *zeros], unroll), 1)[3:]
+            sums = repeat(repeat([k, a, b, ahead, *zeros], unroll), 1)[4:]
             while len(sums) > rows * VECTORS:
                 half = len(sums) // 2
                 sums = [builder.fadd(*pair) for pair in zip(sums[:half], sums[half:], strict=True)]
             return sums
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            _, out, out_row, width, a, row, step, b, b_step, k, add = args
+            _, out, out_row, width, a, row, step, *b_steps, k, add = args
             masks = vectors.masks(builder, vector, width, VECTORS) * rows
             places = [(builder.add(out, builder.mul(INT(r), out_row)), c) for r in range(rows) for c in columns]
             if rows < ROWS:
-                sums = sum_products(builder, a, row, step, b, b_step, k)
+                sums = sum_products(builder, a, row, step, b_steps, k)
             else:  # a row or a column of a lies in one piece: constants save the registers that addresses take
                 down, across, joined = map(builder.append_basic_block, ("down", "across", "joined"))
                 builder.cbranch(builder.icmp_signed("==", row, INT(size)), down, across)
                 ways = []
                 for block, strides in ((down, (INT(size), step)), (across, (row, INT(size)))):
                     builder.position_at_end(block)
-                    ways.append((sum_products(builder, a, *strides, b, b_step, k), builder.block))
+                    ways.append((sum_products(builder, a, *strides, b_steps, k), builder.block))
                     builder.branch(joined)
                 builder.position_at_end(joined)
                 sums = [builder.phi(vector) for _ in places]
@@ -193,7 +199,7 @@ def _tile(rows: int) -> Any:
                 vectors.masked_store(builder, result, *place, size, mask)
             return context.get_dummy_value()
 
-        return types.void(like, *[types.intp] * 9, types.boolean), generate
+        return types.void(like, *[types.intp] * 11, types.boolean), generate
 
     return tile
 

@@ -65,11 +65,14 @@ def multiply(like, out, a, b, transpose_a, transpose_b, add):
             for j in range(0, n, columns):
                 width = min(columns, n - j)
                 b_place = b[0] + start * b[3] + size * j, b[3]
+                ahead = b_place[0] + WIDTH, b[3]  # the panel after this one
+                if transpose_b:  # rows of b, which lie in one piece where depth is all of k
+                    ahead = b[0] + start * size + (j + columns) * b[3], WIDTH
                 if packs_b or width < columns:
                     b_place = b_panel, WIDTH
                     _pack_panel(like, b_panel, b, transpose_b, start, depth, j, width)
                 out_place = out + top * out_row + size * j, out_row
-                _strip(like, out_place, rows, width, a_place, b_place, depth, add or start > 0)
+                _strip(like, out_place, rows, width, a_place, b_place, ahead, depth, add or start > 0)
 
 
 @subroutine
@@ -99,7 +102,8 @@ def multiply_packed(like, out, a, packed, add):
             for j in range(0, n, columns):
                 b_place = packed[0] + WIDTH * (j // columns * k + start), WIDTH
                 out_place = out + top * out_row + size * j, out_row
-                _strip(like, out_place, rows, min(columns, n - j), a_place, b_place, depth, add or start > 0)
+                width, more = min(columns, n - j), add or start > 0
+                _strip(like, out_place, rows, width, a_place, b_place, (b_place[0], 0), depth, more)
 
 
 def packed_size(k: int, n: int, itemsize: int) -> int:
@@ -109,26 +113,29 @@ def packed_size(k: int, n: int, itemsize: int) -> int:
 
 
 @subroutine
-def _strip(like, out_place, m, width, a_place, b_place, depth, add):
+def _strip(like, out_place, m, width, a_place, b_place, ahead, depth, add):
     """m rows of out, at most a tile wide, by tiles of ROWS rows, then of 4, 2 and 1.
 
     Places are addresses and strides in bytes: of out's rows; of a's groups of ROWS rows, of its rows and columns; of
-    b's rows.
+    b's rows, and of those that will be wanted next.
     """
     out, out_row = out_place
     a, group, row, step = a_place
     b, b_row = b_place
+    ahead, ahead_row = ahead
     for i in range(m // ROWS):
-        tile8(like, out + i * ROWS * out_row, out_row, width, a + i * group, row, step, b, b_row, depth, add)
+        place = out + i * ROWS * out_row
+        line = ahead + i // 2 * ahead_row + i % 2 * BYTES if i < 4 else b  # a quarter of them each
+        tile8(like, place, out_row, width, a + i * group, row, step, b, b_row, line, ahead_row, depth, add)
     out, a = out + m // ROWS * ROWS * out_row, a + m // ROWS * group
     if m & 4:
-        tile4(like, out, out_row, width, a, row, step, b, b_row, depth, add)
+        tile4(like, out, out_row, width, a, row, step, b, b_row, b, 0, depth, add)
         out, a = out + 4 * out_row, a + 4 * row
     if m & 2:
-        tile2(like, out, out_row, width, a, row, step, b, b_row, depth, add)
+        tile2(like, out, out_row, width, a, row, step, b, b_row, b, 0, depth, add)
         out, a = out + 2 * out_row, a + 2 * row
     if m & 1:
-        tile1(like, out, out_row, width, a, row, step, b, b_row, depth, add)
+        tile1(like, out, out_row, width, a, row, step, b, b_row, b, 0, depth, add)
 
 
 @subroutine

@@ -35,6 +35,14 @@ def store(builder: Any, value: Any, base: Any, offset: Any, size: int) -> None:
     builder.store(value, at(builder, base, offset, value.type)).align = size
 
 
+def prefetch(builder: Any, base: Any) -> None:
+    """Have the cache line at base on its way to the second cache; any address will do."""
+    byte = ir.IntType(8)
+    arguments = [byte.as_pointer(), LANE, LANE, LANE]
+    function = _function(builder, "llvm.prefetch.p0i8", ir.VoidType(), arguments)
+    builder.call(function, [builder.inttoptr(base, byte.as_pointer()), LANE(0), LANE(2), LANE(1)])
+
+
 def _function(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     known = builder.module.globals.get(name)
     return known or ir.Function(builder.module, ir.FunctionType(result, arguments), name)
