@@ -81,12 +81,12 @@ def _checked(init: Callable[..., State]) -> Callable[..., State]:
     return checked
 
 
-def empty(shape: tuple[int, ...], dtype: DType) -> Array:
-    """An uninitialised array that starts on a cache line, which vector loads want."""
+def empty(shape: tuple[int, ...], dtype: DType, memory: Callable[..., Array] = np.empty) -> Array:
+    """An uninitialised array that starts on a cache line, which vector loads want; of zeros where memory is np.zeros."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
+    whole = memory(size + LINE, np.uint8)
+    start = -whole.ctypes.data % LINE
+    return whole[start : start + size].view(dtype).reshape(shape)
 
 
 def trainable(**params: Array) -> State:
@@ -95,8 +95,7 @@ def trainable(**params: Array) -> State:
     for name, values in params.items():
         state.params[name] = empty(values.shape, values.dtype)
         state.params[name][...] = values
-        state.grads[name] = empty(values.shape, values.dtype)
-        state.grads[name].fill(0)
+        state.grads[name] = empty(values.shape, values.dtype, np.zeros)
     return state
 
 
