@@ -16,8 +16,8 @@ import numpy as np
 
 from kernels.initializers import Array, Generator, Initializer
 
-# Bytes of draws that a process keeps, those used last: eight networks of 50 layers of 256 take 105 MB as they are drawn,
-# and as much scaled for each of three initialisers.
+# Bytes of draws that a process keeps, those used last: eight networks of 50 layers of 256 take 105 MB as they are
+# drawn, and as much scaled for each initialiser.
 LIMIT = 3 * 2**27
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 
@@ -13,4 +12,6 @@ def half_width(error: Any, seeds: Any) -> Any:
 
     Numbers, arrays or series of them. One seed has no standard error, and so no interval.
     """
+    from scipy.special import stdtrit  # takes as long to import as Numba does
+
     return stdtrit(np.maximum(seeds - 1, 1), 0.5 + CONFIDENCE / 2) * error

@@ -70,7 +70,9 @@ def stack(configuration: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]])
         if any(map(np.ndim, values)):
             every = zip(values, lengths, strict=True)
             values = [value if np.ndim(value) else [value] * length for value, length in every]
-            columns[name] = [number for value in values for number in value] if dtype == "str" else np.concatenate(values)
+            columns[name] = (
+                [number for value in values for number in value] if dtype == "str" else np.concatenate(values)
+            )
         else:  # converts each once
             columns[name] = pd.array(values, dtype=dtype).repeat(lengths)
     return rows(configuration, **columns)

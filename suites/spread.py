@@ -1,9 +1,14 @@
-"""Cells beside one another: a few in flight at a time; what was in flight when a worker died is measured again."""
+"""Cells beside one another: few in flight at a time; what was in flight when a worker died is measured again.
+
+An executor may be made of parts, executors of one process each. Each part then goes through cells that follow one
+another, which may share work, and one that has no more takes the later half of what another has left.
+"""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from itertools import islice
+from itertools import pairwise
 from typing import Any
 
 from suites import interrupts
@@ -13,6 +18,7 @@ log = logging.getLogger(__name__)
 # Cells in flight: at first; of those that were when a worker died; of those that were when another died meanwhile.
 # More than one waits for each worker, and a hundred thousand do not wait in memory. The last, being alone, is at fault.
 IN_FLIGHT = (256, 16, 1)
+ALONE = (1, 1, 1)  # of a part: what waits for it can still be taken by another
 
 
 class DeadlyCellError(Exception):
@@ -20,45 +26,78 @@ class DeadlyCellError(Exception):
 
 
 def spread(
-    executor: Executor, measure: Callable[[Any], Any], cells: Iterable[Any], windows: tuple[int, ...] = IN_FLIGHT
+    executor: Executor, measure: Callable[[Any], Any], cells: Iterable[Any], windows: tuple[int, ...] | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """Each cell with measure(cell) as they are done, or with None where its worker died every time.
 
-    A worker's death is a future's BrokenExecutor; executor has to go on with other workers then.
+    A worker's death is a future's BrokenExecutor; executor has to go on with other workers then. windows: cells in
+    flight in each part, as IN_FLIGHT says.
 
     Raises:
         BrokenExecutor: executor cannot go on, or its workers die whatever they are given.
     """
-    window, *fewer = windows
-    waiting = iter(cells)
-    flight: dict[Future[Any], Any] = {}
+    parts = getattr(executor, "parts", None) or [executor]
+    window, *fewer = windows or (IN_FLIGHT if len(parts) == 1 else ALONE)
+    waiting = _shares([*cells], len(parts))
+    flight: dict[Future[Any], tuple[int, Any]] = {}
+
+    def submit(number: int) -> None:
+        """Give a part its next cell, if there is one."""
+        if not waiting[number]:
+            _take_half(waiting, number)
+        if waiting[number]:
+            cell = waiting[number].popleft()
+            flight[parts[number].submit(measure, cell)] = number, cell
+
     try:
-        while True:
-            for cell in islice(waiting, window - len(flight)):
-                flight[executor.submit(measure, cell)] = cell
-            if not flight:
-                return
-            lost = []
+        for _ in range(window):
+            for number in range(len(parts)):
+                submit(number)
+        while flight:
+            lost: list[tuple[int, Any]] = []
             done = wait(flight, return_when=FIRST_COMPLETED).done
             while done:
                 interrupts.check()
                 future = done.pop()
-                cell = flight.pop(future)
+                number, cell = flight.pop(future)
                 try:
                     result = future.result()
                 except BrokenExecutor:
-                    lost.append(cell)
-                    done = wait(flight).done
+                    lost.append((number, cell))
+                    done |= wait([other for other, (part, _) in flight.items() if part == number]).done
                 except DeadlyCellError:
+                    submit(number)
                     yield cell, None
                 else:
+                    submit(number)
                     yield cell, result
-            if lost and fewer:
-                log.warning("a worker died: the cells that waited for it (%d) go to others", len(lost))
-                yield from spread(executor, measure, lost, tuple(fewer))
-            elif lost:
-                executor.submit(int).result()
-                yield from ((cell, None) for cell in lost)
+            for number in dict.fromkeys(number for number, _ in lost):
+                yield from _again(parts[number], measure, [cell for part, cell in lost if part == number], fewer)
+                for _ in range(window):
+                    submit(number)
     finally:
         for future in flight:
             future.cancel()
+
+
+def _again(
+    part: Executor, measure: Callable[[Any], Any], lost: list[Any], windows: list[int]
+) -> Iterator[tuple[Any, Any]]:
+    if windows:
+        log.warning("a worker died: the cells that waited for it (%d) are measured again", len(lost))
+        yield from spread(part, measure, lost, tuple(windows))
+    else:
+        part.submit(int).result()
+        yield from ((cell, None) for cell in lost)
+
+
+def _shares(cells: list[Any], count: int) -> list[deque[Any]]:
+    """As many runs of cells, of about the same length."""
+    ends = [i * len(cells) // count for i in range(count + 1)]
+    return [deque(cells[first:end]) for first, end in pairwise(ends)]
+
+
+def _take_half(waiting: list[deque[Any]], number: int) -> None:
+    """Move the later half, or more, of what waits longest in line to the part of that number, in order."""
+    longest = max(waiting, key=len)
+    waiting[number].extendleft(longest.pop() for _ in range((len(longest) + 1) // 2))

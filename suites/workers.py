@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import cycle
 from threading import Thread
 from typing import Any
 
@@ -37,20 +38,19 @@ def executor(count: int | None = None, dask: str | None = None) -> Iterator[Exec
             yield pool
 
 
-class Workers(Executor):
-    """Processes; where one dies, what is submitted next begins with new ones.
+class Worker(Executor):
+    """A process; where it dies, what is submitted next begins with a new one.
 
-    They leave Ctrl-C to this process, which lets each finish its cell, so that nothing is torn. Where this process is
-    killed they end with it.
+    It leaves Ctrl-C to this process, which lets it finish its cell, so that nothing is torn. Where this process is
+    killed it ends with it.
     """
 
-    def __init__(self, count: int) -> None:
-        """count: how many."""
-        self._count = count
+    def __init__(self) -> None:
+        """Begun with what is submitted first."""
         self._pool = self._started()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """The future of function(*arguments, **named); BrokenProcessPool is its exception where a worker died."""
+        """The future of function(*arguments, **named); BrokenProcessPool is its exception where the worker died."""
         try:
             return self._pool.submit(function, *arguments, **named)
         except BrokenProcessPool:
@@ -58,11 +58,31 @@ class Workers(Executor):
             return self._pool.submit(function, *arguments, **named)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes, each after its cell."""
+        """End the process, after its cell."""
         self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
     def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._count, multiprocessing.get_context("spawn"), _prepare)
+        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare)
+
+
+class Workers(Executor):
+    """So many processes, its parts: each keeps what it drew, so that spread gives it cells that follow one another."""
+
+    def __init__(self, count: int) -> None:
+        """count: how many."""
+        self.parts = [Worker() for _ in range(count)]
+        self._turns = cycle(self.parts)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """The future of function(*arguments, **named), of the parts by turns."""
+        return next(self._turns).submit(function, *arguments, **named)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes, each after its cell."""
+        for part in self.parts:
+            part.shutdown(wait=False, cancel_futures=cancel_futures)
+        for part in self.parts if wait else ():
+            part.shutdown()
 
 
 def workers(count: int | None = None) -> Workers:

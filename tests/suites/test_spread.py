@@ -4,9 +4,10 @@ import importlib
 import json
 import sys
 from collections import Counter
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event
 
 import pandas as pd
 import pytest
@@ -100,6 +101,52 @@ def test_an_error_of_a_cell_is_raised_and_the_rest_not_begun():
             list(spread(pool, measure, range(1000)))
         assert len(pool.futures) == IN_FLIGHT[0]
         assert any(future.cancelled() for future in pool.futures)
+
+
+class Part(Threads):
+    """One worker, that tells what it measured."""
+
+    def __init__(self, kills=(), gate=None):
+        super().__init__(kills)
+        self.measured, self.gate = [], gate
+
+    def submit(self, function, *arguments):
+        return super().submit(self.note, function, *arguments)
+
+    def note(self, function, cell=0):
+        if self.gate:
+            self.gate.wait(10)
+        self.measured.append(cell)
+        self.kills[cell] -= 1
+        if self.kills[cell] >= 0:
+            raise self.error
+        return function(cell)
+
+
+class Parted(Executor):
+    def __init__(self, *parts):
+        self.parts = parts
+
+
+def test_parts_measure_cells_that_follow_one_another_and_take_what_others_have_left():
+    opened = Event()
+    first, second = Part(gate=opened), Part()
+    measured = {}
+    for cell, result in spread(Parted(first, second), lambda cell: -cell, range(16)):
+        measured[cell] = result
+        if len(measured) == 15:  # all that the first, which waits with its first cell, can be relieved of
+            opened.set()
+    assert measured == {cell: -cell for cell in range(16)}
+    assert first.measured == [0]
+    assert second.measured == [*range(8, 16), 4, 5, 6, 7, 2, 3, 1]
+    assert first.most == second.most == 1
+
+
+def test_a_cell_of_a_part_is_tried_three_times():
+    parts = Part({3: 2, 4: 3}), Part()
+    measured = dict(spread(Parted(*parts), lambda cell: -cell, range(16)))
+    assert measured == {cell: None if cell == 4 else -cell for cell in range(16)}
+    assert parts[0].measured.count(3) == parts[0].measured.count(4) == 3
 
 
 def test_killed_workers_are_replaced_and_nothing_is_lost(tmp_path, flaky):
