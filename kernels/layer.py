@@ -82,7 +82,7 @@ def _checked(init: Callable[..., State]) -> Callable[..., State]:
 
 
 def empty(shape: tuple[int, ...], dtype: DType, memory: Callable[..., Array] = np.empty) -> Array:
-    """An uninitialised array that starts on a cache line, which vector loads want; of zeros where memory is np.zeros."""
+    """An uninitialised array, zeros where memory is np.zeros, that starts on a cache line, which vector loads want."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     whole = memory(size + LINE, np.uint8)
     start = -whole.ctypes.data % LINE
