@@ -122,4 +122,4 @@ def flatness(slopes: Array, least: float) -> tuple[float, float, float]:
 
 def _line(x: Array) -> Array:
     check_dtype("x", x)
-    return np.ascontiguousarray(x).reshape(-1)
+    return (x if x.flags.c_contiguous else np.ascontiguousarray(x)).reshape(-1)

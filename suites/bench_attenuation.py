@@ -5,16 +5,21 @@ per layer or step, measured and predicted, are in extra_info, the rows in the re
 """
 
 import math
+from functools import partial
+from statistics import median
 
 import numpy as np
+import pandas as pd
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.checks import DTYPES
-from suites import layer_gate, summary
+from suites import layer_gate, summary, sweeps
 from suites.experiment import EXPERIMENTS
 from suites.grids import grid
-from suites.measure import Work, once
+from suites.limits import THREADS
+from suites.measure import Work, once, race
 from suites.own_activations import lookup_activation
+from suites.workers import executor
 
 SEEDS = 4
 DEPTH = EXPERIMENTS["depth"]
@@ -65,6 +70,21 @@ def test_time(benchmark, timed, results, seed, activation, initializer):
         layer_gate.check(f"{activation} {initializer}", network, state)
 
     measure(benchmark, timed, results, TIME, cell, (cell.length, cell.batch, cell.width), check)
+
+
+@grid(quick=lambda **_: False, count=[threads for threads in THREADS if threads > 1])
+def test_workers(benchmark, timed, seed, count):
+    """The default sweep by workers, beside this process alone: ratio is what they gain."""
+    cells = sweeps.default_sweep(2 * SEEDS, seed)
+    with executor(count) as pool:
+
+        def check():
+            pd.testing.assert_frame_equal(sweeps.own_sweep(cells, pool), sweeps.own_sweep(cells), check_exact=True)
+
+        how = partial(race, rival=lambda: sweeps.own_sweep(cells), rounds=2)
+        alone = timed(sweeps.work(cells), lambda: sweeps.own_sweep(cells, pool), check, how, workers=count)
+    if benchmark.enabled:
+        benchmark.extra_info["ratio"] = median(alone) / benchmark.stats.stats.median
 
 
 def passed(network, shape, cell):

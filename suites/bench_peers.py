@@ -22,6 +22,7 @@ from suites.grids import always, grid
 from suites.limits import THREADS
 from suites.measure import Work, nothing, race
 from suites.peers import CONTENDERS, DIRECTIONS, NAMES, OWN, Arrays, expected
+from suites.workers import executor
 
 ABSENT = {row.name: row.absent for row in CONTENDERS.values() if row.absent}
 PRESENT = [row for row in CONTENDERS.values() if not row.absent]
@@ -211,13 +212,23 @@ def test_layer(benchmark, timed, seed, way, comparison, size, direction, threads
         compete(benchmark, timed, work, calls, lane, check, before, subject=comparison, threads=threads)
 
 
-@grid(quick=lambda seeds, **_: seeds == 1, contender=NETWORKS.keys() & {"torch"}, seeds=(1, 8))
-def test_sweep(benchmark, timed, seed, contender, seeds):
+@grid(
+    quick=lambda seeds, threads, **_: seeds == threads == 1,
+    contender=NETWORKS.keys() & {"torch"},
+    seeds=(1, 8),
+    threads=THREADS,
+)
+def test_sweep(benchmark, timed, seed, contender, seeds, threads):
     cells = sweeps.default_sweep(seeds, seed)
-    calls = {contender: lambda: torch_sweep.sweep(cells), OWN: lambda: sweeps.own_sweep(cells)}
     work = sweeps.work(cells)
-    with torch_modes.in_threads(1):
-        compete(benchmark, timed, work, calls, "hooks", lambda: sweeps.check(cells), rounds=2, subject="sweep")
+    with executor(threads) as pool, torch_modes.in_threads(threads):
+        calls = {contender: lambda: torch_sweep.sweep(cells), OWN: lambda: sweeps.own_sweep(cells, pool)}
+
+        def check():
+            sweeps.check(cells)
+            sweeps.own_sweep(cells[:: len(cells) // threads], pool)  # have each worker ready
+
+        compete(benchmark, timed, work, calls, "hooks", check, rounds=2, subject="sweep", threads=threads)
 
 
 def compete(benchmark, timed, work, calls, lane, check, before=(nothing, nothing), rounds=None, **extra):

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from kernels import ARCHITECTURES, INITIALIZERS
 from kernels.checks import DTYPES
@@ -25,10 +27,15 @@ def default_sweep(seeds: int, seed: int) -> Sequence[DepthCell]:
     return cells(activations=list(torch_sweep.MODULES), initializers=list(torch_sweep.DRAWS), seeds=seeds, seed=seed)
 
 
-def own_sweep(grid: Sequence[DepthCell]) -> None:
-    """Everything that is measured across depth, every weight drawn: none is remembered from before."""
+def own_sweep(grid: Sequence[DepthCell], pool: Executor | None = None) -> pd.DataFrame:
+    """Everything that is measured across depth, every weight drawn: none is remembered from before.
+
+    pool: of workers (see suites.workers.executor), or None, which is this process.
+    """
     draws.forget()
-    EXPERIMENTS["depth"].run(grid)
+    for part in getattr(pool, "parts", ()):
+        part.submit(draws.forget).result()
+    return EXPERIMENTS["depth"].run(grid, executor=pool)
 
 
 def work(grid: Sequence[DepthCell]) -> Work:
