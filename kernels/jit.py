@@ -1,20 +1,13 @@
-"""All that gradfade asks of Numba: decorators, flags, cache folder, threading layer.
+"""All that gradfade asks of Numba: decorators, flags, threading layer. No other module imports numba.
 
-No other module imports numba. Kernels are cached on disk in a folder named by a digest of every
-kernel source, the compiler's versions and the target CPU, because Numba itself neither notices an
-edit in an imported file nor a changed flag.
+Kernels are kept on disk, as cache says.
 """
 
-import fcntl
-import hashlib
 import os
 import platform
-import stat
-import tempfile
 from collections.abc import Callable, Iterable
-from functools import partial, wraps
+from functools import partial
 from itertools import count
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -23,11 +16,12 @@ import llvmlite.binding as llvm
 import numba
 import numba.extending
 import numpy as np
-import platformdirs
 from numba import prange as prange
 from numba import types as types
 from numba.core import event
 from numba.extending import overload, register_jitable
+
+from kernels import cache
 
 
 def _target() -> tuple[str, str]:
@@ -44,40 +38,9 @@ def _target() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), ",".join(sorted(features, key=lambda feature: feature[1:]))
 
 
-def _digest(target: tuple[str, str]) -> str:
-    """Name of the cache folder: changes with any kernel source, compiler version or target."""
-    state = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, target)).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        state.update(source.name.encode() + source.read_bytes())
-    return state.hexdigest()[:16]
-
-
-def _private(folder: Path) -> Path:
-    """folder, made for us alone: Numba unpickles what it finds there. PermissionError where it is another's."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    state = folder.lstat()
-    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
-        raise PermissionError(f"{folder} is not ours to cache kernels in; set NUMBA_CACHE_DIR to a folder of your own")
-    folder.chmod(0o700)
-    return folder
-
-
-def _cache_base() -> Path:
-    """A folder of our own in NUMBA_CACHE_DIR, else in the user's cache, else in the temporary folder."""
-    if numba.config.CACHE_DIR:
-        return Path(numba.config.CACHE_DIR) / "gradfade"
-    base = Path(platformdirs.user_cache_dir("gradfade")) / "kernels"
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        writable = os.access(base, os.W_OK)
-    except OSError:
-        writable = False
-    return base if writable else _private(Path(tempfile.gettempdir()) / f"gradfade-{os.getuid()}")
-
-
 TARGET = _target()
-CACHE_BASE = _cache_base()
-CACHE_DIR = CACHE_BASE / _digest(TARGET)
+CACHE_BASE = cache.base(numba.config.CACHE_DIR)
+CACHE_DIR = CACHE_BASE / cache.digest(numba.__version__, llvmlite.__version__, TARGET)
 numba.config.CPU_NAME, numba.config.CPU_FEATURES = TARGET
 numba.config.CACHE_DIR = str(CACHE_DIR)
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
@@ -115,14 +78,14 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        ours = all(_is_ours(cell.cell_contents) for cell in function.__closure__ or ())
+        ours = all(cache.is_ours(cell.cell_contents) for cell in function.__closure__ or ())
         title = name or function.__name__
         function.__name__ = function.__qualname__ = title if ours else f"{title}_{next(_NUMBERS)}"
         if function.__name__ in _KERNELS:
             raise ValueError(f"two kernels are named {function.__name__!r}")
         dispatcher = numba.njit(cache=ours, error_model="numpy", no_cfunc_wrapper=True, nogil=True, **options)(function)
         if ours:
-            dispatcher._cache.save_overload = _alone(dispatcher._cache.save_overload)
+            dispatcher._cache.save_overload = cache.one_at_a_time(dispatcher._cache.save_overload, CACHE_DIR)
         if sealed:
             dispatcher._can_compile = False
             dispatcher._compile_for_args = partial(_again, dispatcher)
@@ -130,33 +93,6 @@ def kernel(name: str | None = None, sealed: bool = False, **options: Any) -> Cal
         return dispatcher
 
     return decorate
-
-
-def _alone(save: Callable[..., None]) -> Callable[..., None]:
-    """What puts a signature into the cache, done by one process at a time.
-
-    Numba reads a kernel's index, numbers the new file after those that it found there, and writes both. Two processes
-    at once would give one file to two signatures, and whoever loads one of them would run the other's machine code.
-    """
-
-    @wraps(save)
-    def locked(*compiled: Any) -> None:
-        CACHE_DIR.mkdir(parents=True, exist_ok=True)
-        with (CACHE_DIR / "lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            save(*compiled)
-
-    return locked
-
-
-def _is_ours(captured: Any) -> bool:
-    """Whether what a kernel closes over is no function, or one of this folder: what its cache folder is named after."""
-    if not callable(captured):
-        return True
-    code, inner = getattr(captured, "__code__", None), getattr(captured, "__closure__", None) or ()
-    if code is None or Path(code.co_filename).parent != Path(__file__).parent:
-        return False
-    return all(_is_ours(cell.cell_contents) for cell in inner)
 
 
 def _again(dispatcher: Any, *arguments: Any) -> Any:

@@ -44,7 +44,7 @@ def test_only_jit_imports_numba(path):
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("kernels/*.py")), ids=lambda path: path.name)
 def test_kernels_know_no_files_no_clocks_no_tables(path):
-    forbidden = {"pandas", "pyarrow", "time", "rich", "typer"} | ({"pathlib"} if path.name != "jit.py" else set())
+    forbidden = {"pandas", "pyarrow", "time", "rich", "typer"} | ({"pathlib"} if path.name != "cache.py" else set())
     assert not imported(path) & forbidden
 
 

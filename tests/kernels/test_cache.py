@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels import jit
+from kernels import cache
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders have no owner by number here")
 
@@ -18,10 +18,10 @@ def mode(folder):
 
 def test_the_folder_is_made_and_kept_private(tmp_path):
     folder = tmp_path / "cache"
-    assert jit._private(folder) == folder
+    assert cache.private(folder) == folder
     assert mode(folder) == 0o700
     folder.chmod(0o777)
-    jit._private(folder)
+    cache.private(folder)
     assert mode(folder) == 0o700
 
 
@@ -29,7 +29,7 @@ def test_the_folder_of_somebody_else_is_refused(tmp_path, monkeypatch):
     somebody = os.getuid() + 1
     monkeypatch.setattr(os, "getuid", lambda: somebody)
     with pytest.raises(PermissionError, match=r"is not ours to cache kernels in; set NUMBA_CACHE_DIR"):
-        jit._private(tmp_path)
+        cache.private(tmp_path)
 
 
 def test_a_link_to_a_folder_is_refused(tmp_path):
@@ -37,7 +37,7 @@ def test_a_link_to_a_folder_is_refused(tmp_path):
     target.mkdir()
     link.symlink_to(target)
     with pytest.raises(PermissionError, match=r"is not ours"):
-        jit._private(link)
+        cache.private(link)
 
 
 def test_where_the_users_cache_cannot_be_written_the_private_folder_is_used(tmp_path):
@@ -45,7 +45,7 @@ def test_where_the_users_cache_cannot_be_written_the_private_folder_is_used(tmp_
     nowhere = str(tmp_path / "file" / "below")
     env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     env |= {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "TMPDIR": str(tmp_path)}
-    env["PYTHONPATH"] = str(Path(jit.__file__).parents[1])
+    env["PYTHONPATH"] = str(cache.SOURCES.parent)
     code = "from kernels.jit import CACHE_BASE; print(CACHE_BASE)"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=60)
     folder = Path(done.stdout.strip())
