@@ -171,14 +171,16 @@ def compile_counts() -> tuple[int, int]:
 def assembly(dispatcher: Any, dtype: str = "") -> str:
     """Machine code of the signatures called so far (whose first argument is of dtype, if given), as text.
 
-    It is compiled anew, because code that came from the cache cannot be inspected.
+    It is made anew, of the optimised code that the cache keeps for callers, because machine code that came from the
+    cache cannot be inspected.
     """
-    options = {name: value for name, value in dispatcher.targetoptions.items() if name != "nopython"}
-    fresh = numba.njit(**options)(dispatcher.py_func)
-    for signature in dispatcher.signatures:
+    texts = []
+    for signature, compiled in dispatcher.overloads.items():
         if not dtype or str(getattr(signature[0], "dtype", signature[0])) == dtype:
-            fresh.compile(signature)
-    return "\n".join(fresh.inspect_asm().values())
+            library = compiled.library
+            module = llvm.parse_bitcode(library._get_module_for_linking().as_bitcode())
+            texts.append(library.codegen._tm.emit_assembly(module))
+    return "\n".join(texts)
 
 
 def versions() -> dict[str, str]:
