@@ -1,22 +1,26 @@
-"""One kernel cache per worker, chosen before anything imports kernels: concurrent writers can corrupt one.
+"""The command line as a user meets it: a process, its output, its exit code. And what makes the tests cheaper.
 
-And the command line as a user meets it: a process, its output, its exit code.
+All workers of pytest-xdist share one kernel cache, as any two processes of a user's do: one of them compiles a kernel,
+the others load it.
 """
 
+import gc
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-_base = Path(os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("gradfade"))
-# Taken out of the environment: pytest-benchmark would switch itself off in the processes that the tests start.
-_worker = os.environ.pop("PYTEST_XDIST_WORKER", "main")
-os.environ["NUMBA_CACHE_DIR"] = str(_base / f"tests-{_worker}")
+# Half of the tests' time is Numba's compiler, which makes objects by the million that all stay: looking through them
+# for garbage as often as Python does by default took an eighth of it.
+gc.set_threshold(100_000)
+
+# pytest-benchmark would switch itself off in the processes that the tests start.
+os.environ.pop("PYTEST_XDIST_WORKER", None)
 
 
 @pytest.fixture
@@ -48,3 +52,24 @@ def gradfade(start):
         return process.returncode, out, err
 
     return done
+
+
+@pytest.fixture(scope="session")
+def run_code():
+    """run_code(code, folder): code as a fresh process in that folder; its one line of JSON.
+
+    cache: where it keeps its kernels, else where the tests do; source: where it imports kernels from.
+    """
+
+    def run(code, folder, cache=None, source=ROOT, arguments=(), **environment):
+        environment = {**os.environ, "PYTHONPATH": str(source), **environment}
+        if cache is not None:
+            environment["NUMBA_CACHE_DIR"] = str(cache)
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(
+            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run

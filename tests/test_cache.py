@@ -1,17 +1,8 @@
 """Kernels are compiled once: in subprocesses, because a cache is only seen from a second process."""
 
-import json
-import math
-import os
 import re
 import shutil
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import numpy as np
-import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,29 +81,12 @@ print(json.dumps(dict(hits=hits, misses=misses, wrong=wrong, ran=ran, seconds=ji
 """
 
 
-def run(code, cache, source=ROOT, arguments=(), **environment):
-    """Run code as a fresh process over the kernels in source; its one line of JSON."""
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(source), **environment}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=env,
-        cwd=cache,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_second_process_compiles_nothing(tmp_path):
-    first, second = (run(EVERY_KERNEL, tmp_path, NUMBA_NUM_THREADS="2") for _ in range(2))
+def test_second_process_compiles_nothing(tmp_path, run_code):
+    """In the cache of all tests, where the first process finds what others have compiled."""
+    first, second = (run_code(EVERY_KERNEL, tmp_path, NUMBA_NUM_THREADS="2") for _ in range(2))
     assert first["wrong"] == second["wrong"] == []
-    assert first["misses"] > 0
     assert second["misses"] == 0
     assert second["hits"] == first["misses"] + first["hits"]
-    assert second["seconds"] < first["seconds"]
     files = {file.name: file.read_text().splitlines() for file in (ROOT / "kernels").glob("*.py")}
     decorators = {
         f"{name}:{i}"
@@ -123,160 +97,29 @@ def test_second_process_compiles_nothing(tmp_path):
     assert set(second["ran"]) == decorators
 
 
-def test_importing_compiles_nothing(tmp_path):
+def test_importing_compiles_nothing(tmp_path, run_code):
     code = "import json; from kernels import jit; print(json.dumps([*jit.compile_counts(), jit.compile_seconds()]))"
-    assert run(code, tmp_path) == [0, 0, 0]
+    assert run_code(code, tmp_path, tmp_path) == [0, 0, 0]
 
 
-def test_editing_an_imported_file_compiles_all_again(tmp_path):
+ONE_KERNEL = """
+import json
+import numpy as np
+from kernels import ACTIVATIONS, jit
+x = np.array([-2.0], dtype=np.float32)
+ACTIVATIONS["tanh"].forward(x.copy(), x)
+hits, misses = jit.compile_counts()
+print(json.dumps(dict(hits=hits, misses=misses, folder=str(jit.CACHE_DIR), seconds=jit.compile_seconds())))
+"""
+
+
+def test_editing_an_imported_file_compiles_all_again(tmp_path, run_code):
     source = tmp_path / "source"
     shutil.copytree(ROOT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
-    code = CACHE_ONE.format(name="tanh")
-    first = run(code, tmp_path, source)
+    first = run_code(ONE_KERNEL, tmp_path, tmp_path, source)
     vecmath = source / "kernels" / "vecmath.py"
     vecmath.write_text(vecmath.read_text() + "\n# edited\n")
-    second = run(code, tmp_path, source)
-    assert second["folder"] != first["folder"]
-    assert (second["hits"], second["misses"]) == (first["hits"], first["misses"]) == (0, 1)
-
-
-CACHE_ONE = """
-import json
-import numpy as np
-from kernels import ACTIVATIONS, channels, jit
-x, a = np.array([[-2.0]], dtype=np.float32), np.zeros(1, np.float32)
-channels.forward(ACTIVATIONS[{name!r}].f)(x.copy(), x, a)
-hits, misses = jit.compile_counts()
-print(json.dumps(dict(hits=hits, misses=misses, folder=str(jit.CACHE_DIR))))
-"""
-
-ONE_CALLER_OF_TWO = """
-import json
-import numpy as np
-from kernels import ACTIVATIONS, channels
-from kernels.jit import kernel
-first, second = (channels.forward(ACTIVATIONS[name].f) for name in ("relu", "tanh"))
-@kernel(name="caller_of_two")
-def both(y, z, x, a):
-    first(y, x, a)
-    second(z, x, a)
-x, a = np.array([[-2.0]], dtype=np.float32), np.zeros(1, np.float32)
-y, z = np.empty_like(x), np.empty_like(x)
-both(y, z, x, a)
-print(json.dumps([y.item(), z.item()]))
-"""
-
-
-def test_kernels_cached_by_two_processes_keep_apart(tmp_path):
-    for name in ("relu", "tanh"):
-        run(CACHE_ONE.format(name=name), tmp_path)
-    script = tmp_path / "caller.py"  # a cached function needs a file
-    script.write_text(ONE_CALLER_OF_TWO)
-    relu, tanh = run(f"import runpy; runpy.run_path({str(script)!r})", tmp_path)
-    assert relu == 0
-    assert tanh == pytest.approx(-0.9640275800758169)
-
-
-TWICE_TANH = """
-from kernels.jit import scalar
-@scalar
-def tanh(x, a):
-    return type(x)({slope:d}) * x
-@scalar
-def tanh_derivative(x, y, a):
-    return type(x)({slope})
-"""
-OWN_ACTIVATIONS = """
-import importlib.util
-import json
-import sys
-from dataclasses import replace
-import numpy as np
-from kernels import ACTIVATIONS, INITIALIZERS
-from kernels.dense import dense_activation
-from kernels.rnn import rnn
-def load(path):
-    spec = importlib.util.spec_from_file_location("own", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-modules = [load(path) for path in sys.argv[1:]]
-# the second has the derivative of ours, which other kernels close over, too
-rows = [replace(ACTIVATIONS["tanh"], f=module.tanh, df=module.tanh_derivative) for module in modules]
-rows += [ACTIVATIONS["tanh"], replace(rows[1], df=ACTIVATIONS["tanh"].df)]
-x = np.full((2, 3), 0.25, np.float32)
-y, dx = np.empty_like(x), np.empty_like(x)
-found = []
-for row in rows:
-    row.forward(y, x)
-    row.backward(dx, x, x, y)
-    found.append([float(y[0, 0]), float(dx[0, 0])])
-    row.forward_backward(y, dx, x, x)
-    found.append([float(y[0, 0]), float(dx[0, 0])])
-for make, row, inputs in ((dense_activation, rows[0], x), (dense_activation, rows[1], x), (rnn, rows[1], x[None])):
-    layer = make(row, INITIALIZERS["constant"], 3)
-    state = layer.init(np.random.default_rng(1), inputs.shape, inputs.dtype)
-    y = layer.forward(state, inputs)
-    found.append([float(y.flat[0]), float(layer.backward(state, np.full_like(y, 0.25)).flat[0])])
-print(json.dumps(found))
-"""
-
-
-def test_scalars_of_one_name_are_different_kernels(tmp_path):
-    """Own activations, of any file: called as one of ours is, or edited between two processes."""
-    files = [tmp_path / "one.py", tmp_path / "two.py"]
-    for slopes in ((2, 3), (2, 5)):
-        for file, slope in zip(files, slopes, strict=True):
-            file.write_text(TWICE_TANH.format(slope=slope))
-        found = run(OWN_ACTIVATIONS, tmp_path, arguments=files)
-        one, two = ([0.25 * slope, 0.25 * slope] for slope in slopes)
-        ours = [math.tanh(0.25), 0.25 * (1 - math.tanh(0.25) ** 2)]
-        by_row = [row for row in (one, two, ours, [two[0], ours[1]]) for _ in range(2)]
-        np.testing.assert_allclose(found, [*by_row, one, two, two], rtol=1e-6)
-
-
-def test_two_kernels_of_one_name_are_refused():
-    from kernels.jit import kernel
-
-    def body(x):
-        return x
-
-    kernel(name="test_two_kernels_of_one_name")(body)
-    with pytest.raises(ValueError, match="test_two_kernels_of_one_name"):
-        kernel(name="test_two_kernels_of_one_name")(body)
-
-
-# Numba's index of a kernel is read, and only written when another process has read it too.
-ONE_SIGNATURE_OF_TWO = """
-import json
-import sys
-import time
-import numpy as np
-from numba.core.caching import IndexDataCacheFile
-from kernels import jit, layer
-load = IndexDataCacheFile._load_index
-def slowly(index):
-    found = load(index)
-    time.sleep(float(sys.argv[2]))
-    return found
-IndexDataCacheFile._load_index = slowly
-x = np.ones(4, sys.argv[1])
-y = np.empty_like(x)
-layer._scale(y, x, x.dtype.type(3))
-hits, misses = jit.compile_counts()
-print(json.dumps(dict(y=y.tolist(), hits=hits, misses=misses)))
-"""
-
-
-def test_signatures_cached_at_the_same_time_keep_apart(tmp_path):
-    """Else the one machine code is found under the other's name, or nowhere."""
-    expected = {"y": [3, 3, 3, 3]}
-    with ThreadPoolExecutor() as threads:
-        both = [
-            threads.submit(run, ONE_SIGNATURE_OF_TWO, tmp_path, arguments=(dtype, "1"))
-            for dtype in ("float32", "float64")
-        ]
-        assert [process.result() for process in both] == [expected | {"hits": 0, "misses": 1}] * 2
-    for dtype in ("float32", "float64"):
-        found = run(ONE_SIGNATURE_OF_TWO, tmp_path, arguments=(dtype, "0"))
-        assert found == expected | {"hits": 1, "misses": 0}
+    second, third = (run_code(ONE_KERNEL, tmp_path, tmp_path, source) for _ in range(2))
+    assert second["folder"] == third["folder"] != first["folder"]
+    assert [(run["hits"], run["misses"]) for run in (first, second, third)] == [(0, 1), (0, 1), (1, 0)]
+    assert third["seconds"] < second["seconds"]
