@@ -42,6 +42,19 @@ def run(make_run) -> Path:
 
 
 @pytest.fixture
+def keep(run):
+    """keep(*names): a finished run's folder with these tables alone, of which few figures are to be drawn."""
+
+    def kept(*names: str) -> Path:
+        for path in [*run.glob("*.parquet"), run / "cost.json"]:
+            if path.stem not in names:
+                path.unlink()
+        return run
+
+    return kept
+
+
+@pytest.fixture
 def edit():
     """Rewrite one Parquet table of a run by a function of it."""
 
@@ -71,3 +84,9 @@ def drawn():
             return FIGURES[name].draw(FIGURES[name].data(load(folder)))
 
     return draw
+
+
+@pytest.fixture
+def gradfade(inside):
+    """gradfade(*arguments), in this process: that a process ends as it should is a matter of test_cli.py."""
+    return inside

@@ -98,7 +98,8 @@ def test_a_document_without_peers():
     assert text.count("| name |") == 1
 
 
-def test_the_page_has_a_section_with_promise_measured_value_and_peers(run):
+def test_the_page_has_a_section_with_promise_measured_value_and_peers(keep):
+    run = keep("depth")
     ROWS.to_parquet(run / "accuracy.parquet", index=False)
     text = render(run).read_text(encoding="utf-8")
     assert '<section id="certificate">' in text
@@ -112,5 +113,5 @@ def test_the_page_has_a_section_with_promise_measured_value_and_peers(run):
     assert saved.largest_ulp.tolist() == [0.75, 2.5, 1.0]
 
 
-def test_a_page_without_it(run):
-    assert "certificate" not in render(run).read_text(encoding="utf-8")
+def test_a_page_without_it(keep):
+    assert "certificate" not in render(keep("depth")).read_text(encoding="utf-8")

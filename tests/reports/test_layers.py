@@ -37,7 +37,8 @@ def test_a_row_is_the_median_over_activations(tmp_path):
     assert pd.isna(adam["saved_bytes"])
 
 
-def test_the_page_says_what_is_kept(run):
+def test_the_page_says_what_is_kept(keep):
+    run = keep("cost")
     content = json.loads((run / "cost.json").read_text())
     content["benchmarks"] += BENCHMARKS
     (run / "cost.json").write_text(json.dumps(content))

@@ -121,7 +121,8 @@ def test_answers_the_question(text):
     assert "relu reaches the best test accuracy, 97.0 %; the intervals of 1 other overlap with its own." in text
 
 
-def test_the_answer_is_of_the_depth_that_was_measured(run, edit):
+def test_the_answer_is_of_the_depth_that_was_measured(keep, edit):
+    run = keep("depth", "cost")
     edit(run, "depth", lambda table: table.assign(depth=50 + 50 * (table.activation == "tanh")))
     text = render(run).read_text(encoding="utf-8")
     assert "2 of 3 activations carry a gradient through 50 or 100 layers within a factor of ten" in text
@@ -149,8 +150,8 @@ def test_tells_what_was_run(text):
     assert "kept before and after" in text
 
 
-def test_says_what_is_missing(run):
-    (run / "time.parquet").unlink()
+def test_says_what_is_missing(keep):
+    run = keep("depth", "cost")
     record = json.loads((run / "environment.json").read_text())
     (run / "environment.json").write_text(json.dumps(record | {"finished": None, "cpu": "<script>alert(1)</script>"}))
     text = render(run).read_text(encoding="utf-8")
@@ -161,10 +162,8 @@ def test_says_what_is_missing(run):
     assert Page(text).open == []
 
 
-def test_a_run_with_nothing_measured_yet(run):
-    for path in [*run.glob("*.parquet"), run / "cost.json"]:
-        path.unlink()
-    text = render(run).read_text(encoding="utf-8")
+def test_a_run_with_nothing_measured_yet(keep):
+    text = render(keep()).read_text(encoding="utf-8")
     assert "Nothing was measured yet" in text
     assert "<figure>" not in text
 
@@ -187,9 +186,8 @@ def test_the_ledger_has_every_claim_its_sentence_folded_and_its_verdict_marked(t
     assert "needs the deep training suite with sigmoid" in ledger
 
 
-def test_no_ledger_where_nothing_for_it_was_measured(run):
-    for path in run.glob("*.parquet"):
-        path.unlink()
+def test_no_ledger_where_nothing_for_it_was_measured(keep):
+    run = keep("cost")
     text = render(run).read_text(encoding="utf-8")
     assert 'id="claims"' not in text
     assert not (run / "report" / "figures" / "claims.csv").exists()

@@ -123,7 +123,8 @@ def test_a_terminal_shows_the_means_below_the_ratios(rows):
     assert ratios.summary(ratios.cells(peer_rows([]))) == {}
 
 
-def test_the_page_has_the_ratios_where_they_were_measured(run, rows):
+def test_the_page_has_the_ratios_where_they_were_measured(keep, rows):
+    run = keep("depth")
     assert 'id="peers"' not in render(run).read_text(encoding="utf-8")
     rows.to_parquet(run / "peers.parquet", index=False)
     text = render(run).read_text(encoding="utf-8")
