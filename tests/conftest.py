@@ -5,8 +5,11 @@ the others load it.
 """
 
 import gc
+import importlib
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +55,30 @@ def gradfade(start):
         return process.returncode, out, err
 
     return done
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch, capfd):
+    """inside(*arguments): the same of the command in this process, which has imported everything already."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGPIPE)}
+    level = logging.root.level
+    monkeypatch.syspath_prepend(str(ROOT))
+    command = importlib.import_module("gradfade")
+    monkeypatch.chdir(tmp_path)
+
+    def done(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["gradfade", *map(str, arguments)])
+            patch.setattr(command.notes, "file", sys.stderr)
+            patch.setattr(logging.root, "handlers", [])  # of pytest: with any the command would add none of its own
+            with pytest.raises(SystemExit) as end:
+                command.main()
+        return end.value.code or 0, *capfd.readouterr()
+
+    yield done
+    logging.root.setLevel(level)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a process, its output, its exit code."""
+"""The command line as a user meets it: its output, its exit code; of a process, but where one would only be slower."""
 
 import importlib
 import io
@@ -52,9 +52,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_gets_one_line_and_exit_code_2(tmp_path, mistake, gradfade):
+def test_a_mistake_gets_one_line_and_exit_code_2(tmp_path, mistake, inside):
     arguments, advice = MISTAKES[mistake]
-    code, out, err = gradfade(*arguments)
+    code, out, err = inside(*arguments)
     assert (code, out) == (2, "")
     assert advice in err
     assert len(err.splitlines()) == 1
@@ -111,9 +111,9 @@ def test_certify_exits_with_1_where_a_promise_is_broken(monkeypatch, capsys):
     assert set(table.broken_by.dropna()) == {"largest_ulp at 2.0"}
 
 
-def test_attenuate_takes_several_architectures(gradfade):
+def test_attenuate_takes_several_architectures(inside):
     names = ("--architecture", "residual_scaled", "--architecture", "transformer_pre", "--tokens", "3")
-    code, out, _ = gradfade("attenuate", "depth", *names, *SMALL, "--format", "json")
+    code, out, _ = inside("attenuate", "depth", *names, *SMALL, "--format", "json")
     rows = json.loads(out)
     assert code == 0
     assert [(row["architecture"], row["length"]) for row in rows] == [("residual_scaled", None), ("transformer_pre", 3)]
@@ -129,9 +129,9 @@ def test_train_takes_an_architecture_an_optimizer_and_a_limit(gradfade):
     assert row["accuracy"] > 0.3
 
 
-def test_attenuate_time_takes_several_sizes_and_trained_weights(gradfade):
+def test_attenuate_time_takes_several_sizes_and_trained_weights(inside):
     sizes = ("--length", "4", "--length", "6", "--width", "8", "--width", "5", "--batch", "4", "--seeds", "2")
-    code, out, err = gradfade("attenuate", "time", *sizes, "--trained", "3", "--format", "json")
+    code, out, err = inside("attenuate", "time", *sizes, "--trained", "3", "--format", "json")
     rows = json.loads(out)
     assert code == 0, err
     assert [(row["width"], row["length"]) for row in rows] == [(8, 4), (8, 6), (5, 4), (5, 6)]
@@ -139,15 +139,15 @@ def test_attenuate_time_takes_several_sizes_and_trained_weights(gradfade):
     assert all(row["predicted_total_decades"] is None for row in rows)
 
 
-def test_one_seed_has_no_interval_and_null_says_so(gradfade):
-    _, out, _ = gradfade("attenuate", "time", *SMALL[2:6], "--length", "5", "--seeds", "1", "--format", "json")
+def test_one_seed_has_no_interval_and_null_says_so(inside):
+    _, out, _ = inside("attenuate", "time", *SMALL[2:6], "--length", "5", "--seeds", "1", "--format", "json")
     (row,) = json.loads(out)
     assert row["total_decades_low"] is None
     assert row["z"] is None
 
 
-def test_rows_hold_the_whole_curve(tmp_path, gradfade):
-    _, out, _ = gradfade("attenuate", "depth", *SMALL, "--rows", "--format", "csv")
+def test_rows_hold_the_whole_curve(tmp_path, inside):
+    _, out, _ = inside("attenuate", "depth", *SMALL, "--rows", "--format", "csv")
     (tmp_path / "rows.csv").write_text(out)
     rows = pd.read_csv(tmp_path / "rows.csv")
     curve = rows[(rows.metric == "log10_gradient") & (rows.seed == 2)]
@@ -155,21 +155,21 @@ def test_rows_hold_the_whole_curve(tmp_path, gradfade):
     assert curve.value.iloc[-1] == 0
 
 
-def test_a_finished_output_is_refused_and_kept(tmp_path, gradfade):
+def test_a_finished_output_is_refused_and_kept(tmp_path, inside):
     command = ("attenuate", "depth", *SMALL, "--out", "run")
-    assert gradfade(*command)[0] == 0
+    assert inside(*command)[0] == 0
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    code, _, err = gradfade(*command)
+    code, _, err = inside(*command)
     assert code == 2
     assert "finished" in err
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
-def test_a_torn_results_file_is_named(tmp_path, gradfade):
-    gradfade("attenuate", "depth", *SMALL, "--out", "run")
+def test_a_torn_results_file_is_named(tmp_path, inside):
+    inside("attenuate", "depth", *SMALL, "--out", "run")
     table = tmp_path / "run" / "depth.parquet"
     table.write_bytes(table.read_bytes()[:100])
-    code, _, err = gradfade("report", "run")
+    code, _, err = inside("report", "run")
     assert code == 2
     assert "depth.parquet" in err
     assert len(err.splitlines()) == 1
@@ -212,6 +212,11 @@ def test_doctor_reports_cache_and_limits_and_clears_the_cache(tmp_path, monkeypa
     assert float(table["limit", "fma, float32"]) > 0
     assert gradfade("doctor", "--clear-cache")[0] == 0
     assert not list(tmp_path.glob("cache/**/*.nbc"))
+
+
+def test_a_mistake_ends_a_process_too(gradfade):
+    code, out, err = gradfade("attenuate", "depth", "--activation", "tahn")
+    assert (code, out, err) == (2, "", "gradfade: unknown activation 'tahn'; nearest: tanh, hardtanh\n")
 
 
 def test_list_and_version(gradfade):
