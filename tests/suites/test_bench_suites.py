@@ -104,11 +104,33 @@ def test_every_gate_is_green_for_a_learned_slope(session):
     assert f"{quick} passed" in done.stdout
 
 
-def test_layers_are_held_against_the_multiply_adds(session, tmp_path):
-    selection = "(relu6 and (network or rnn or training_step)) or (lstm-tanh) or transformer_pre-gelu"
-    done = session("suites", "--benchmark-only", "-k", selection, "--gradfade-out", tmp_path / "out")
+TIMED = (
+    "bench_attention.py::test_block[transformer_pre-gelu-forward_backward-T64-N16-D128-A4-float32]",
+    "bench_attenuation.py::test_depth[relu6-he_normal]",
+    "bench_attenuation.py::test_time[relu6-xavier_normal]",
+    "bench_dense.py::test_network[relu6-forward_backward-float32]",
+    "bench_dense.py::test_overhead[relu6-float32]",
+    "bench_layers.py::test_norm[layer_norm-forward_backward-1024x256-float32]",
+    "bench_optimizers.py::test_clipping[by_global_norm-165k-float32]",
+    "bench_optimizers.py::test_optimizer[adam-165k-float32]",
+    "bench_recurrent.py::test_cell[lstm-tanh-forward_backward-T100-N32-H128-float32]",
+    "bench_recurrent.py::test_cell[rnn-relu6-forward_backward-T100-N32-H128-float32]",
+    "bench_training.py::test_training_step[relu6-float32]",
+)
+
+
+@pytest.fixture(scope="module")
+def timed(session, tmp_path_factory):
+    """The results folder of one session of those."""
+    folder = tmp_path_factory.mktemp("timed") / "out"
+    done = session(*(f"suites/{name}" for name in TIMED), "--benchmark-only", "--gradfade-out", folder)
     assert done.returncode == 0, done.stdout
-    found = measured(tmp_path / "out")
+    assert measured(folder).keys() == {name.partition("::")[2] for name in TIMED}
+    return folder
+
+
+def test_layers_are_held_against_the_multiply_adds(timed):
+    found = measured(timed)
     # multiply-adds of one pass; backward has two products for each one of forward
     layers = [(64, 128), (128, 128), (128, 128), (128, 10)]
     passes = {
@@ -121,7 +143,6 @@ def test_layers_are_held_against_the_multiply_adds(session, tmp_path):
         ),
         "test_training_step[relu6-float32]": 64 * sum(fan_in * fan_out for fan_in, fan_out in layers),
     }
-    assert found.keys() == passes.keys()
     for name, products in passes.items():
         info, median = found[name]["extra_info"], found[name]["stats"]["median"]
         assert info["flop"] == 6 * products
@@ -134,17 +155,13 @@ def test_layers_are_held_against_the_multiply_adds(session, tmp_path):
     )
 
 
-def test_passes_without_products_are_held_against_the_cache_that_holds_them(session, tmp_path):
-    selection = "test_norm and layer_norm or adam-165k or by_global_norm"
-    done = session("suites", "--benchmark-only", "-k", selection, "--gradfade-out", tmp_path / "out")
-    assert done.returncode == 0, done.stdout
-    found = measured(tmp_path / "out")
+def test_passes_without_products_are_held_against_the_cache_that_holds_them(timed):
+    found = measured(timed)
     moved = {
         "test_norm[layer_norm-forward_backward-1024x256-float32]": (1024 * 256, 5, 4),
         "test_optimizer[adam-165k-float32]": (10 * (128 * 128 + 128), 7, 4),
         "test_clipping[by_global_norm-165k-float32]": (10 * (128 * 128 + 128), 3, 1),
     }
-    assert found.keys() == moved.keys()
     for name, (count, streams, arrays) in moved.items():
         info, median = found[name]["extra_info"], found[name]["stats"]["median"]
         assert info["gb_per_s"] == pytest.approx(4 * streams * count / median / 1e9)
@@ -188,30 +205,20 @@ NAMED = (
 )
 
 
-def test_what_a_layer_adds_is_a_ratio_to_its_product(session, tmp_path):
-    done = session(
-        "suites/bench_dense.py", "--benchmark-only", "-k", "overhead and relu6", "--gradfade-out", tmp_path / "out"
-    )
-    assert done.returncode == 0, done.stdout
-    ((name, benchmark),) = measured(tmp_path / "out").items()
+def test_what_a_layer_adds_is_a_ratio_to_its_product(timed):
+    benchmark = measured(timed)["test_overhead[relu6-float32]"]
     info, median = benchmark["extra_info"], benchmark["stats"]["median"]
-    assert name == "test_overhead[relu6-float32]"
     assert info["gflop_per_s"] == pytest.approx(2 * 1024**3 / median / 1e9)
     assert info["ratio"] > 0
 
 
-def test_attenuation_stands_beside_its_time(session, tmp_path):
-    selection = "(depth and relu6-he_normal) or (time and relu6-xavier_normal)"
-    done = session(
-        "suites/bench_attenuation.py", "--benchmark-only", "-k", selection, "--gradfade-out", tmp_path / "out"
-    )
-    assert done.returncode == 0, done.stdout
-    found = measured(tmp_path / "out")
+def test_attenuation_stands_beside_its_time(timed):
+    found = measured(timed)
     for name, experiment, per in (
         ("test_depth[relu6-he_normal]", "depth", "layer"),
         ("test_time[relu6-xavier_normal]", "time", "step"),
     ):
-        rows = pd.read_parquet(tmp_path / "out" / f"{experiment}.parquet")
+        rows = pd.read_parquet(timed / f"{experiment}.parquet")
         (row,) = summary.attenuation(rows, experiment).to_dict("records")
         info = found[name]["extra_info"]
         for key in ("total_decades", f"decades_per_{per}", f"predicted_decades_per_{per}"):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 
@@ -28,6 +29,15 @@ def journal(folder):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def unfinished(session, tmp_path_factory):
+    """A folder of one benchmark that `gradfade run` has measured and left open; not to be changed."""
+    folder = tmp_path_factory.mktemp("unfinished") / "out"
+    done = session(ONE, "--benchmark-only", "--gradfade-out", folder, "--gradfade-unfinished")
+    assert done.returncode == 0, done.stdout
+    return folder
 
 
 def test_a_session_leaves_a_complete_folder(session, out):
@@ -120,8 +130,8 @@ def test_an_interrupted_session_is_readable_and_resumed(session, out):
     assert f"\nERROR: {out} holds a run finished at" in f"\n{refused.stdout}"
 
 
-def test_a_folder_of_another_configuration_is_refused_before_anything_runs(session, out):
-    assert session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished").returncode == 0
+def test_a_folder_of_another_configuration_is_refused_before_anything_runs(session, unfinished, out):
+    shutil.copytree(unfinished, out)
     assert json.loads((out / "environment.json").read_text())["finished"] is None
     before = journal(out)
     for more, difference in (
@@ -155,8 +165,8 @@ def test_a_seed_that_is_none_is_refused_before_anything_is_written(session, out,
 
 
 @pytest.mark.parametrize(("line", "reason"), [("{torn", "damaged"), ('{"name": "a"}', "not a benchmark")])
-def test_a_damaged_journal_is_named(session, out, line, reason):
-    assert session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished").returncode == 0
+def test_a_damaged_journal_is_named(session, unfinished, out, line, reason):
+    shutil.copytree(unfinished, out)
     content = line + "\n" + (out / "cost.jsonl").read_text()
     (out / "cost.jsonl").write_text(content)
     refused = session(ONE, "--benchmark-only", "--gradfade-out", out, "--gradfade-unfinished")
