@@ -31,14 +31,16 @@ def simulated():
 def session():
     """session(*arguments, path=(), wait=True): pytest on the suites, from the checkout; the process when done.
 
-    path: folders to import from as well. Without wait the running process is given.
+    path: folders to import from as well. Without wait the running process is given. Plugins that are here for these
+    tests alone are left out, as they are where users are.
     """
 
     def start(*arguments, path=(), wait=True):
         # a worker of pytest-xdist would have pytest-benchmark switch itself off
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         environment["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, *path)))
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)]
+        without = (f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "xdist", "xdist.looponfail"))
+        command = [sys.executable, "-m", "pytest", *without, *map(str, arguments)]
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
