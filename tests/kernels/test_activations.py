@@ -1,15 +1,12 @@
-"""Every row of ACTIVATIONS keeps its promises: accuracy, limits, what it saves, vector code."""
+"""Every row of ACTIVATIONS keeps its promises: accuracy, limits, what it saves."""
 
 import inspect
-import platform
-import re
 
 import numpy as np
 import pytest
 
-from kernels import gated, loops, mish, piecewise, smooth, swish
+from kernels import gated, mish, piecewise, smooth, swish
 from kernels.activations import ACTIVATIONS
-from kernels.jit import assembly
 
 # 10^6 float32 of every binade and both signs: every 4289th bit pattern, nan and inf among them
 EVERY_BINADE = np.arange(0, 2**32, 4289, dtype=np.uint64).astype(np.uint32).view(np.float32)
@@ -220,33 +217,3 @@ def test_scalars_in_plain_python_are_the_kernel(row, dtype, rng):
         assert [row.df(v, w, a) for v, w in zip(x, y, strict=True)] == list(dx)
     plain = float(row.f(0.7, row.a or 0.0))
     assert plain == pytest.approx(float(row.reference(np.array(0.7), row.a)), rel=1e-15)
-
-
-def machine_code(row, dtype):
-    """Assembly of the three loops of a row for a dtype."""
-    x, y, dx = (np.zeros(7, dtype) for _ in range(3))
-    row.forward(y, x)
-    row.backward(dx, x, x, y)
-    row.forward_backward(y, dx, x, x)
-    kernels = (
-        loops.forward(row.f, False),
-        loops.backward(row.df, False),
-        loops.forward_backward(row.f, row.df, False),
-    )
-    return [assembly(kernel, str(dtype)) for kernel in kernels]
-
-
-ARITHMETIC = "add|sub|mul|max|min|fn?m(?:add|sub)[123]*"
-
-
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
-def test_loops_are_vector_code_of_their_dtype(row, dtype):
-    """As much packed as scalar arithmetic (which is left of odd lengths), float32 not widened, no C library."""
-    t = {"float32": "s", "float64": "d"}[str(dtype)]
-    for code in machine_code(row, dtype):
-        packed = len(re.findall(rf"\bv?(?:(?:{ARITHMETIC})p{t}|movup[sd])\b", code))
-        single = len(re.findall(rf"\bv?(?:{ARITHMETIC})s{t}\b", code))
-        assert packed > 0
-        assert packed >= single
-        assert t == "d" or not re.search(r"\bv?cvt(?:ps2pd|ss2sd)\b", code)
-        assert not re.search(r"\b(?:exp|tanh|erfc?|log1p|expm1|fma)f?\b", code)

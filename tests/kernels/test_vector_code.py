@@ -1,4 +1,4 @@
-"""The loops of norms, softmax, losses, clipping and optimisers are vector code: arithmetic is on packed numbers."""
+"""The loops of activations, norms, softmax, losses, clipping and optimisers are vector code: packed arithmetic."""
 
 import platform
 import re
@@ -6,10 +6,13 @@ import re
 import numpy as np
 import pytest
 
-from kernels import clipping, columns, layer_norm, loss, optimizers, rms_norm, softmax
+from kernels import clipping, columns, layer_norm, loops, loss, optimizers, rms_norm, softmax
+from kernels.activations import ACTIVATIONS
 from kernels.batch_norm import batch_norm
 from kernels.jit import assembly
 from kernels.layer import set_training
+
+pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
 
 ROWS = (4, 100)
 F32 = np.dtype(np.float32)
@@ -73,7 +76,6 @@ LOOPS = {
 }
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
 @pytest.mark.parametrize("name", LOOPS)
 def test_loops_are_vector_code(name):
     call, loop = LOOPS[name]
@@ -81,3 +83,33 @@ def test_loops_are_vector_code(name):
     code = assembly(loop())
     kinds = re.findall(r"\bv?(?:add|sub|mul|div|sqrt|max|min|fn?m(?:add|sub)\d+)([ps])[sd]\b", code)
     assert kinds.count("p") >= SHARE * len(kinds)
+
+
+def machine_code(row, dtype):
+    """Assembly of the three loops of a row for a dtype."""
+    x, y, dx = (np.zeros(7, dtype) for _ in range(3))
+    row.forward(y, x)
+    row.backward(dx, x, x, y)
+    row.forward_backward(y, dx, x, x)
+    kernels = (
+        loops.forward(row.f, False),
+        loops.backward(row.df, False),
+        loops.forward_backward(row.f, row.df, False),
+    )
+    return [assembly(kernel, str(dtype)) for kernel in kernels]
+
+
+ARITHMETIC = "add|sub|mul|max|min|fn?m(?:add|sub)[123]*"
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_loops_of_activations_are_vector_code_of_their_dtype(name, dtype):
+    """As much packed as scalar arithmetic (which is left of odd lengths), float32 not widened, no C library."""
+    t = {"float32": "s", "float64": "d"}[str(dtype)]
+    for code in machine_code(ACTIVATIONS[name], dtype):
+        packed = len(re.findall(rf"\bv?(?:(?:{ARITHMETIC})p{t}|movup[sd])\b", code))
+        single = len(re.findall(rf"\bv?(?:{ARITHMETIC})s{t}\b", code))
+        assert packed > 0
+        assert packed >= single
+        assert t == "d" or not re.search(r"\bv?cvt(?:ps2pd|ss2sd)\b", code)
+        assert not re.search(r"\b(?:exp|tanh|erfc?|log1p|expm1|fma)f?\b", code)
