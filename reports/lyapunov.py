@@ -1,21 +1,22 @@
 """The command of Lyapunov exponents, and what their rows come to."""
 
 import math
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import typer
 
-from reports.measuring import measured
+from reports.measuring import survival
 from reports.options import (
     Activations,
-    Architectures,
     Dask,
     Format,
     Initializers,
     Inputs,
     KeptOut,
     Lengths,
+    Names,
     Rows,
     Seed,
     Seeds,
@@ -25,15 +26,24 @@ from reports.options import (
 from reports.summary import over_seeds
 from reports.tables import emit
 from suites.lyapunov import dimension
-from suites.summary import CONFIGURATION
+from suites.summary import CONFIGURATION, attenuation
+from suites.summary import summarise as attenuated
+
+Cells = Annotated[Names, typer.Option("--architecture", help="rnn, lstm or gru; may be repeated.")]
+# What a row of this experiment tells per step -> what the experiment across time tells of all of them.
+TOTALS = {"decades_per_step": "log10_gradient", "predicted_decades_per_step": "predicted_log10_gradient"}
+RATES = [
+    "decades_per_step", "decades_per_step_low", "decades_per_step_high", "predicted_decades_per_step", "gap", "z",
+]  # fmt: skip
 
 
 def spectra(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per configuration: CONFIGURATION, seeds, and over them largest_exponent in nats per step.
 
-    largest_decades_per_step is the same in decades, with its 95 % t-interval _low and _high; beside it stand
-    decades_per_step of the gradient over the same steps and predicted_decades_per_step, NaN where theory is silent.
-    exponents and positive_exponents count, sum_of_exponents is in nats per step. All but the prediction are means.
+    largest_decades_per_step is the same in decades, with its 95 % t-interval _low and _high. Beside it stand, as in the
+    summary across time, decades_per_step of the gradient over the same steps, with its interval, and
+    predicted_decades_per_step, gap and z, NaN where theory is silent. exponents and positive_exponents count,
+    sum_of_exponents is in nats per step. All but the prediction, gap and z are means.
     """
     exponents = rows[rows.metric == "lyapunov_exponent"].sort_values("position", kind="stable")
     per_seed = exponents.groupby([*CONFIGURATION, "seed"], dropna=False, sort=False, observed=True)["value"]
@@ -54,16 +64,28 @@ def spectra(rows: pd.DataFrame) -> pd.DataFrame:
             "high": "largest_decades_per_step_high",
         }
     )
-    for metric in ("decades_per_step", "predicted_decades_per_step"):
-        means = over_seeds(rows[rows.metric == metric], keys)[[*keys, "mean"]]
-        shown = shown.merge(means.rename(columns={"mean": metric}), on=keys, how="left")
+    shown = shown.merge(attenuation(_as_time(rows), "time")[[*keys, *RATES]], on=keys, how="left")
     with np.errstate(invalid="ignore"):
         means = table.groupby(keys, dropna=False, sort=False, observed=True)[[*figures]].mean().reset_index()
     return shown.merge(means, on=keys, how="left")
 
 
+def _as_time(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the gradient and of its prediction as those of the experiment across time: totals at position 0."""
+    rates = rows[rows.metric.isin(TOTALS)]
+    value = rates.value * rates.length.astype("float64")
+    totals = rates.assign(metric=rates.metric.map(TOTALS), position=0, value=value)
+    return pd.concat([totals, rows[rows.metric == "predicted_sd"]])
+
+
+def summarise(rows: pd.DataFrame, experiment: str) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of an experiment on exponents as spectra, and what is to be said of their blanks."""
+    return spectra(rows), attenuated(_as_time(rows), "time")[1]
+
+
 def lyapunov(
-    architectures: Architectures = ["rnn"],  # noqa: B006
+    context: typer.Context,
+    architectures: Cells = ["rnn"],  # noqa: B006
     activations: Activations = ["tanh"],  # noqa: B006
     initializers: Initializers = ["xavier_normal"],  # noqa: B006
     lengths: Lengths = [1000],  # noqa: B006
@@ -80,13 +102,7 @@ def lyapunov(
     """Lyapunov exponents of rnn, lstm or gru, by QR along a trajectory, after 200 steps that are not counted.
 
     The largest one is the rate at which a gradient grows on its way back through time, and stands beside the rate
-    measured and the one predicted. Prints a row per configuration; --rows prints every exponent.
+    measured and the one predicted, with their gap per step and its z: gap over its standard error between seeds, a t
+    statistic of seeds - 1 degrees of freedom. Prints a row per configuration; --rows prints every exponent.
     """
-    grid: dict[str, Any] = {
-        "architectures": architectures,
-        "activations": activations,
-        "initializers": initializers,
-    }
-    grid |= {"lengths": lengths, "widths": widths, "inputs": inputs, "seeds": seeds, "seed": seed}
-    table = measured("lyapunov", out, grid, workers, dask)
-    emit(table if rows else spectra(table), format)
+    survival("lyapunov", summarise=summarise, **context.params)

@@ -1,5 +1,6 @@
 """How the commands measure: benchmarks; how much gradient survives, across depth and across time; training."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,16 +64,23 @@ def timed(suites: Names, profile: str, seed: int, out: Path, own: Names, select:
 
 
 def survival(
-    experiment: str, out: Path | None, rows: bool, format: str, workers: int, dask: str | None, **grid: Any
+    experiment: str,
+    out: Path | None,
+    rows: bool,
+    format: str,
+    workers: int,
+    dask: str | None,
+    summarise: Callable[[pd.DataFrame, str], tuple[pd.DataFrame, list[str]]] = summary.summarise,
+    **grid: Any,
 ) -> None:
     """Measure an experiment on attenuation and print its summary, with what its blanks mean, or its rows."""
     table = measured(experiment, out, grid, workers, dask)
     if rows:
         emit(table, format)
         return
-    printed = summary.attenuation(table, experiment)
+    printed, remarks = summarise(table, experiment)
     emit(printed, format)
-    for remark in summary.remarks(printed, table, experiment):
+    for remark in remarks:
         notes.print(f"gradfade: {remark}")
 
 

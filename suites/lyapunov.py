@@ -6,7 +6,6 @@ Lyapunov exponents for RNNs, section 2. The largest exponent is the rate at whic
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,13 @@ from kernels.cells import CARRIED
 from kernels.checks import DTYPES
 from kernels.initializers import INITIALIZERS
 from kernels.layer import Layer, State, copy_weights
-from suites import attenuation
+from suites import attenuation, sequence
 from suites.attenuation import Array
-from suites.errors import UserError
+from suites.errors import UserError, known, whole
 from suites.own_activations import lookup_activation
 from suites.schema import stack
-from suites.sequence import INPUTS
+from suites.sequence import SequenceCell
+from suites.theory import PREDICTIONS
 from suites.walk import PIECE, Walk
 
 # Steps that the state takes to forget that it began as 0, and as many, further on, in which the vectors that are
@@ -31,77 +31,53 @@ TRANSIENT = 200
 EPSILON = np.finfo(np.float64).eps
 
 
-@dataclass(frozen=True, kw_only=True)
-class LyapunovCell:
-    """One recurrent cell, measured over length steps on the seeds seed, seed + 1 ...; one trajectory each."""
-
-    architecture: str
-    activation: str
-    initializer: str
-    length: int
-    width: int
-    inputs: int
-    batch: int
-    dtype: str
-    seed: int
-    seeds: int
-
-
 def cells(
     *,
     architectures: Sequence[str] = ("rnn",),
-    activations: Sequence[str] = ("tanh",),
-    initializers: Sequence[str] = ("xavier_normal",),
     lengths: Sequence[int] = (1000,),
     widths: Sequence[int] = (32,),
-    inputs: int = INPUTS,
-    seeds: int = 8,
-    seed: int = 0,
-) -> list[LyapunovCell]:
-    """A cell for each combination that makes sense; UserError where a name or a number is wrong, or nothing does."""
-    names = attenuation.checked_names("time", architectures, activations, initializers)
-    if deep := [name for name in names[0] if "depth" in ARCHITECTURES[name].kinds]:
-        raise UserError(f"{deep[0]} is no recurrent cell: it has no state that a Lyapunov exponent could be of")
-    sizes = attenuation.checked_sizes(["float64"], width=widths, length=lengths)
-    numbers: dict[str, Any] = {"inputs": inputs, "batch": 1, "seeds": seeds, "seed": seed}
-    attenuation.checked_numbers("float64", **numbers)
+    **grid: Any,
+) -> list[SequenceCell]:
+    """Cells of the experiment across time, float64 and of one trajectory each, of recurrent cells alone.
 
-    def build(architecture: str, activation: Any, initializer: Any) -> None:
-        ARCHITECTURES[architecture].build(activation, initializer, widths[0])
-
-    return [
-        LyapunovCell(architecture=architecture, activation=activation, initializer=initializer, **size, **numbers)
-        for architecture, activation, initializer in attenuation.sensible(names, build)
-        for size in sizes
-    ]
+    grid: activations, initializers, inputs, seeds and seed, as there. UserError where a name or a number is wrong, or
+    no combination makes sense.
+    """
+    table = {name: row for name, row in ARCHITECTURES.items() if "depth" not in row.kinds}
+    if deep := [name for name in architectures if name in ARCHITECTURES and name not in table]:
+        reason = "it has no state that a Lyapunov exponent could be of"
+        raise UserError(f"{deep[0]} is no recurrent cell: {reason}; valid: {', '.join(table)}")
+    recurrent = [row.name for row in known(table, "recurrent cell", architectures)]
+    found = sequence.cells(architectures=recurrent, lengths=lengths, widths=widths, batch=1, dtypes=("float64",), **grid)
+    whole("length", min(lengths), 2)  # an exponent is a mean over steps
+    return found
 
 
-def measure(cell: LyapunovCell) -> pd.DataFrame:
+def measure(cell: SequenceCell) -> pd.DataFrame:
     """Rows of every seed: lyapunov_exponent in nats per step, at position 1 the largest, of as many as the state has
     numbers (an LSTM's is h and c), and decades_per_step, what the gradient of one sample gains over the same steps, as
-    the experiment across time measures it; of the configuration predicted_decades_per_step.
+    the experiment across time measures it; of the configuration predicted_decades_per_step, that of as many steps from
+    h_0 = 0, and at position 0 predicted_sd, the band around all of them, where theory has one.
 
     Inputs are iid N(0, 1), h_0 is 0, and TRANSIENT steps are taken before the first that counts. Everything is float64.
     An exponent is -inf where a step takes a direction away, by a slope of 0 or one that is lost in rounding.
     """
-    configuration = {"experiment": "lyapunov", **attenuation.configuration(cell)}
-    configuration |= {"length": cell.length, "inputs": cell.inputs}
+    configuration = sequence.configuration(cell) | {"experiment": "lyapunov"}
     seeds = range(cell.seed, cell.seed + cell.seeds)
-    predicted = [
-        {"metric": "predicted_decades_per_step", "value": row["value"][0] / cell.length, "unit": "log10"}
-        for row in attenuation.predicted_rows(cell)
-        if row["metric"] == "predicted_log10_gradient"
-    ]
+    prediction = PREDICTIONS[cell.architecture](**vars(cell))
+    rate = {"metric": "predicted_decades_per_step", "value": prediction.curve[0] / cell.length, "unit": "log10"}
+    band = {"metric": "predicted_sd", "position": 0, "value": prediction.sd[0], "unit": "log10"}
+    predicted = [row for row in (rate, band) if not math.isnan(row["value"])]
     return stack(configuration, [*(row for seed in seeds for row in _seed(cell, seed)), *predicted])
 
 
-def _seed(cell: LyapunovCell, seed: int) -> list[dict[str, Any]]:
-    build, dtype = ARCHITECTURES[cell.architecture].build, DTYPES[cell.dtype]
+def _seed(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
+    build, dtype, features = ARCHITECTURES[cell.architecture].build, DTYPES[cell.dtype], cell.inputs or 0
     network = build(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], cell.width)
     weights, inputs, injected = attenuation.streams(seed)
-    state = network.init(weights, (cell.length, 0, cell.inputs), dtype)  # of no example: the weights alone
+    state = network.init(weights, (cell.length, 0, features), dtype)  # of no example: the weights alone
     end = TRANSIENT + cell.length
-    x = inputs.standard_normal((end + TRANSIENT, 1, cell.inputs))
+    x = inputs.standard_normal((end + TRANSIENT, 1, features))
     gradient = injected.standard_normal((1, cell.width))
     exponents = np.sort(spectrum(network, state, x, injected)[TRANSIENT:end].mean(axis=0))[::-1]
 

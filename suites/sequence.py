@@ -111,13 +111,17 @@ def measure(cell: SequenceCell) -> pd.DataFrame:
     positions are its input's steps, of which there is one more than the length: as many factors lie between the first
     and the last one as in a cell. loss: the mean squared error at the end of training.
     """
-    size = {"length": cell.length, "inputs": cell.inputs, "depth": cell.depth}
-    known = {name: value for name, value in size.items() if value is not None}
-    configuration = {"experiment": "time", **attenuation.configuration(cell), **known}
-    configuration |= {**TRAINING, "step": cell.trained} if cell.trained else {}
     seeds = range(cell.seed, cell.seed + cell.seeds)
     measured = [piece for seed in seeds for piece in (_unrolled if cell.depth is None else _attended)(cell, seed)]
-    return stack(configuration, [*measured, *([] if cell.trained else attenuation.predicted_rows(cell))])
+    return stack(configuration(cell), [*measured, *([] if cell.trained else attenuation.predicted_rows(cell))])
+
+
+def configuration(cell: SequenceCell) -> dict[str, Any]:
+    """The columns of a row that a cell's configuration fills."""
+    size = {"length": cell.length, "inputs": cell.inputs, "depth": cell.depth}
+    known = {name: value for name, value in size.items() if value is not None}
+    training = {**TRAINING, "step": cell.trained} if cell.trained else {}
+    return {"experiment": "time", **attenuation.configuration(cell), **known, **training}
 
 
 def _networks(cell: SequenceCell) -> list[Layer]:
