@@ -1,6 +1,7 @@
 """All ways that a gradient takes back through a gated cell, summed: the weights are the same at every step."""
 
 import math
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -72,13 +73,13 @@ def various(ways: Ways, steps: int, staying: bool) -> Array:
     size, n = 3 * steps // 2 + 2, np.arange(steps + 1)
     radius = math.exp(-SHRUNK / steps) / fastest(ways)
     x = radius * np.exp(2j * np.pi * np.arange(size) / size)
-    kept = 1 / (1 - x[:, None] * ways.stay)
-    hopping = 1 / (1 - np.outer(x, x) * ((kept * ways.hop**2) @ kept.T / ways.stay.size))
+    pairs = _pairs(ways.stay, x)
+    hopping = 1 / (1 - np.outer(x, x) * pairs(ways.hop**2))
 
     def diagonal(series: Array) -> Array:
-        return np.diag(np.fft.fft2(series)).real[: steps + 1] / size**2 * radius ** (-2.0 * n)
+        return np.fft.fft(_antidiagonals(series)).real[: steps + 1] / size**2 * radius ** (-2.0 * n)
 
-    together, apart = ways.stay_squared ** n[:, None], ways.stay ** (2 * n[:, None])
+    together, apart = _powers(ways.stay_squared, steps), _powers(ways.stay**2, steps)
     more_hopping = np.append(0.0, np.mean(ways.hop_squared * together - ways.hop**2 * apart, axis=1)[:-1])
     independent = diagonal(hopping)
     recurring = np.convolve(independent, more_hopping)[: steps + 1]
@@ -87,9 +88,47 @@ def various(ways: Ways, steps: int, staying: bool) -> Array:
     hops = lfilter([1.0], np.append(1.0, -recurring[1:]), independent)
     if not staying:
         return np.log(hops)
-    ends = diagonal(hopping * (kept @ kept.T / ways.stay.size))
+    ends = diagonal(hopping * pairs(np.ones_like(ways.stay)))
     then = np.convolve(more_hopping, ends)[: steps + 1] + np.mean(together - apart, axis=1)
     return np.log(ends + np.convolve(hops, then)[: steps + 1])
+
+
+def _powers(base: Array, most: int) -> Array:
+    """Rows base^0 to base^most."""
+    return np.vstack([np.ones_like(base), np.multiply.accumulate(np.broadcast_to(base, (most, base.size)))])
+
+
+def _pairs(stay: Array, x: Array) -> Callable[[Array], Array]:
+    """The mean over units of weights/((1 - stay x) (1 - stay y)), a function of the weights, for x and y of an array.
+
+    1/((1 - s x) (1 - s y)) = (x/(1 - s x) - y/(1 - s y))/(x - y): one sum over units for each x is enough. x are points
+    of a circle, the first one on the real axis, where the second half has the conjugates of the first.
+    """
+    half = len(x) // 2 + 1
+    kept = 1 / (1 - x[:half, None] * stay)
+    squared = kept**2
+    apart = np.subtract.outer(x, x)
+    np.fill_diagonal(apart, 1.0)
+
+    def around(sums: Array) -> Array:
+        return np.append(sums, sums[1 : len(x) - half + 1][::-1].conj()) / stay.size
+
+    def mean(weights: Array) -> Array:
+        once = x * around(kept @ weights)
+        pairs = np.subtract.outer(once, once) / apart
+        np.fill_diagonal(pairs, around(squared @ weights))
+        return pairs
+
+    return mean
+
+
+def _antidiagonals(square: Array) -> Array:
+    """Sums of those elements (j, k) for which j + k is the same modulo the size."""
+    size = len(square)
+    twice = np.hstack([square, square])
+    rows, columns = twice.strides
+    shifted = np.lib.stride_tricks.as_strided(twice[:, size:], (size, size), (rows - columns, columns))
+    return shifted.sum(axis=0)
 
 
 def fastest(ways: Ways) -> float:
