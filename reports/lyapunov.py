@@ -24,7 +24,6 @@ from reports.options import (
     Workers,
 )
 from reports.summary import over_seeds
-from reports.tables import emit
 from suites.lyapunov import dimension
 from suites.summary import CONFIGURATION, attenuation
 from suites.summary import summarise as attenuated

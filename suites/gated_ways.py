@@ -9,7 +9,7 @@ import numpy as np
 from suites.prediction import Array
 
 WALKED = 1024  # steps after which the factor per step is taken to be the last one's
-CLASSES_WALKED = 512  # the same where units differ: there theory ends
+CLASSES_WALKED = 512  # the same where units differ
 SHRUNK = 8.0  # ln of what the last coefficient of a series is shrunk by, so that those beyond it do not fold into it
 
 
@@ -60,7 +60,7 @@ def alike(ways: Ways, steps: int) -> Array:
 
 
 def various(ways: Ways, steps: int, staying: bool) -> Array:
-    """The same where units differ: their moments are arrays. steps: at most CLASSES_WALKED.
+    """The same where units differ: their moments are arrays. After CLASSES_WALKED steps the last factor is repeated.
 
     staying: whether a way may end with steps in its last unit, or ends as it hops. Gates are taken for independent of
     one another even where two ways are in one unit, unless they came into it together and leave it together.
@@ -70,6 +70,9 @@ def various(ways: Ways, steps: int, staying: bool) -> Array:
     here: between two hops a way stays any number of steps in one unit, a geometric series in f x, and both ways of a
     pair hop through the same units in the same order, each of which has an f of its own: x y B for each hop.
     """
+    if steps > CLASSES_WALKED:
+        logs = various(ways, CLASSES_WALKED, staying)
+        return np.append(logs, logs[-1] + (logs[-1] - logs[-2]) * np.arange(1, steps - CLASSES_WALKED + 1))
     size, n = 3 * steps // 2 + 2, np.arange(steps + 1)
     radius = math.exp(-SHRUNK / steps) / fastest(ways)
     x = radius * np.exp(2j * np.pi * np.arange(size) / size)

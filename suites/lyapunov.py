@@ -48,7 +48,8 @@ def cells(
         reason = "it has no state that a Lyapunov exponent could be of"
         raise UserError(f"{deep[0]} is no recurrent cell: {reason}; valid: {', '.join(table)}")
     recurrent = [row.name for row in known(table, "recurrent cell", architectures)]
-    found = sequence.cells(architectures=recurrent, lengths=lengths, widths=widths, batch=1, dtypes=("float64",), **grid)
+    grid |= {"architectures": recurrent, "lengths": lengths, "widths": widths}
+    found = sequence.cells(**grid, batch=1, dtypes=("float64",))
     whole("length", min(lengths), 2)  # an exponent is a mean over steps
     return found
 

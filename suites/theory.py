@@ -11,8 +11,9 @@ from typing import Any
 
 from suites.prediction import NoTheoryError, Prediction
 from suites.theory_causal import across_time
-from suites.theory_cells import gru, lstm, rnn
+from suites.theory_cells import gru, lstm
 from suites.theory_layers import batchnorm, layernorm, plain, residual, residual_scaled
+from suites.theory_rnn import rnn
 from suites.theory_transformers import across_depth
 
 Predict = Callable[..., Prediction]

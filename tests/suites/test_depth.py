@@ -59,11 +59,12 @@ def test_against_a_naive_network(activation, dtype, accuracy):
 
 
 def test_rows_are_complete():
-    (cell,) = depth.cells(activations=["leaky_relu"], initializers=["he_normal"], seed=4, **SMALL)
+    # 32 units: networks of 12 lose 0.03 decades per layer against theory, which is silent there.
+    (cell,) = depth.cells(activations=["leaky_relu"], initializers=["he_normal"], seed=4, **{**SMALL, "widths": [32]})
     table = depth.measure(cell)
     configuration = {"experiment": "depth", "architecture": "plain", "activation": "leaky_relu", "parameter_a": 0.01}
     configuration |= {"initializer": "he_normal", "weight_variance": 2.0, "bias_variance": 0.0, "dtype": "float32"}
-    configuration |= {"width": 12, "batch": 5, "depth": 6}
+    configuration |= {"width": 32, "batch": 5, "depth": 6}
     for name, value in configuration.items():
         assert (table[name] == value).all(), name
     assert sorted(table.seed.dropna().unique()) == [4, 5]

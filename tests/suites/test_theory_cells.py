@@ -9,7 +9,7 @@ from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
 from kernels.initializers import INITIALIZERS
 from suites.theory import PREDICTIONS
-from suites.theory_cells import LARGEST_CORRECTION, correction
+from suites.theory_rnn import LARGEST_CORRECTION, correction
 
 N = 256
 
