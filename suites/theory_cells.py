@@ -18,20 +18,18 @@ Networks of less than some 50 units differ so much that a few of them carry the 
 """
 
 import math
-from functools import cache
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from kernels.critical import MeanField
 from kernels.initializers import Initializer
 from suites.gated_ways import CLASSES_WALKED, Ways, alike, various
+from suites.populations import UNITS, Gate, classes, met, noise_of_steps, sigmoid
 from suites.prediction import Array, NoTheoryError, Prediction, check_spread, ingredients
 from suites.theory_rnn import pairs, variances
 
-UNITS = 1024  # of a population that stands for all units of the mean field
 SETTLING = 40  # steps after which gates are as they will be, where all units are alike: 0.73^40 is 3e-6
 # Of a gate's pre-activation: beyond it gates are switches, which one step's mean does not tell. GRUs are 0.017 off at
 # 3.8 and 0.027 at 5.9.
@@ -45,7 +43,9 @@ LARGEST_STANDING_SHARE = 0.2
 # 0.13 of width 256, and 0.02 at 0.09 of width 16, 0.03 at 0.13 of width 24.
 LARGEST_FEEDBACK = 0.13
 NARROW = 16.0
-RADIUS = 0.8  # ln of the spectral radius of Gaussian weights, times the root of the width: mean and one deviation more
+RADIUS = (
+    1.15  # ln of the spectral radius of Gaussian weights, times the root of the width: mean and two deviations more
+)
 # Variance of ln q that few inputs make, where q is 1 or more; less of it matters below. Lines are 0.018 off at 0.67, 3
 # inputs, and 0.02 to 0.03 at 2.
 LARGEST_FEW = 0.7
@@ -53,11 +53,7 @@ LARGEST_FEW = 0.7
 # to 0.4/width (LSTM) decades per step, which is 4 ln 10 times less.
 GATED_SPREAD = 4.0
 FEW_TERMS = 12  # of a series in LARGEST_STANDING_SHARE, to 1e-8
-CLASSES = 64  # of units whose gates stand apart
-LEAST_STANDING = 1e-3  # variance below which they are alike: it changes a rate by some 1e-4 decades per step
-WATCHED = 40  # steps of the population over which slopes that meet in a unit are averaged
 TINY = 1e-300
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(48)
 
 
 def lstm(
@@ -71,20 +67,20 @@ def lstm(
     take = -keep if rule.name == "chrono" else np.zeros(1)
     biases = np.array([keep + np.zeros(UNITS), take + np.zeros(UNITS), np.zeros(UNITS)])
     steps, c, h = _settling(keep, length), np.zeros(UNITS), np.zeros(UNITS)
-    for noise in _noise()[:steps]:
+    for noise in noise_of_steps()[:steps]:
         q = _variance(mixed, entering, h)
-        f, i, o = _sigmoid(biases + math.sqrt(q) * noise[:3])
+        f, i, o = sigmoid(biases + math.sqrt(q) * noise[:3])
         c = f * c + i * field.f(math.sqrt(q) * noise[3])
         h = o * field.f(c)
     q = _variance(mixed, entering, h)
     _check_inputs(entering, q, inputs)
-    steepest = max(field.df(np.array([c.min(), c.max()])))
-    runaway = _sigmoid(keep) + math.sqrt(mixed) * steepest * _sigmoid(take) / 2 * math.exp(RADIUS / math.sqrt(width))
+    steepest = max(field.df(np.quantile(c, [0.02, 0.98])))  # far from the middle, whither it would run
+    runaway = sigmoid(keep) + math.sqrt(mixed) * steepest * sigmoid(take) / 2 * math.exp(RADIUS / math.sqrt(width))
     if not (q - entering) * (1 + NARROW / width) <= LARGEST_FEEDBACK or not np.mean(runaway) < 1:
         raise NoTheoryError("its state weighs so much in its gates that in some networks it holds itself up")
     standing = mixed * float(np.mean(h)) ** 2 + rule.bias_variance(width)
     g = _lasting_slope(field, q, standing)
-    f, i, o = _Gate(keep, q), _Gate(take, q), _Gate(np.zeros(1), q)
+    f, i, o = Gate(keep, q), Gate(take, q), Gate(np.zeros(1), q)
     slopes = field.df(c)
     hop = math.sqrt(mixed * g) * i.mean * o.mean * np.mean(slopes)
     changed = i.squared * field.slope_moment(q) + i.steep * field.value_moment(q) + f.steep * np.mean(c * c)
@@ -92,13 +88,13 @@ def lstm(
     if keep.size > 1:
         hops = various(Ways(f.mean, f.squared, hop, hop_squared, f.mean * hop), length, staying=False)[1:]
     else:  # the first hop takes the gradient from h to c, and the last one back: what is between is of c alone
-        met = _met(field, keep, q, standing, c, float(np.mean(f.mean + hop)))
-        hop, hop_squared = hop * met, hop_squared * met**2
+        together = met(field, keep, q, standing, c, float(np.mean(f.mean + hop)))
+        hop, hop_squared = hop * together, hop_squared * together**2
 
-        def ways(f: _Gate) -> Ways:
+        def ways(f: Gate) -> Ways:
             return Ways(f.mean, f.squared, hop + 0 * f.mean, hop_squared, f.mean * hop)
 
-        apart = _Gate(keep + _classes(standing), q - standing)
+        apart = Gate(keep + classes(standing), q - standing)
         hops = math.log(np.mean(hop_squared)) + _standing_apart(ways(f), ways(apart), length - 1)
     # By way of the output gate a gradient gets from h to the h before, past c.
     past = math.log(max(mixed * float(np.mean(field.f(c) ** 2)) * float(o.steep[0]), TINY))
@@ -112,31 +108,31 @@ def gru(*, activation: str, initializer: str, length: int, width: int, inputs: i
     check_spread(GATED_SPREAD / width, batch)
     keep, standing_bias = _keeping(rule, length), rule.bias_variance(width)
     steps, h = _settling(keep, length), np.zeros(UNITS)
-    for noise in _noise()[:steps]:
+    for noise in noise_of_steps()[:steps]:
         q = _variance(mixed, entering, h)
         inner = _inner(mixed, entering, standing_bias, h, q)
-        kept = _sigmoid(keep + math.sqrt(q) * noise[0])
+        kept = sigmoid(keep + math.sqrt(q) * noise[0])
         h = kept * h + (1 - kept) * field.f(math.sqrt(inner) * noise[3])
     q = _variance(mixed, entering, h)
     _check_inputs(entering, q, inputs)
     inner = _inner(mixed, entering, standing_bias, h, q)
     through = inner - entering  # what comes by way of r h Wn
     slope = _lasting_slope(field, inner, mixed * float(np.mean(h)) ** 2 / 4 + standing_bias)
-    r = _Gate(np.zeros(1), q)
-    differing = np.mean((h - field.f(math.sqrt(inner) * _noise()[steps][3])) ** 2)
+    r = Gate(np.zeros(1), q)
+    differing = np.mean((h - field.f(math.sqrt(inner) * noise_of_steps()[steps][3])) ** 2)
     changed = field.slope_moment(inner) * (r.squared + r.steep * through / r.squared)
 
-    def ways(z: _Gate) -> Ways:
+    def ways(z: Gate) -> Ways:
         hop = math.sqrt(mixed * slope) * (1 - z.mean) * r.mean
         opened = 1 - 2 * z.mean + z.squared
         hop_squared = mixed * (opened * changed + z.steep * differing)
         return Ways(z.mean, z.squared, hop, hop_squared, hop * (z.mean - z.squared) / (1 - z.mean))
 
     if keep.size > 1:
-        return _prediction(various(ways(_Gate(keep, q)), length, staying=True))
+        return _prediction(various(ways(Gate(keep, q)), length, staying=True))
     standing = mixed * float(np.mean(h)) ** 2 + standing_bias
-    apart = _Gate(keep + _classes(standing), q - standing)
-    return _prediction(_standing_apart(ways(_Gate(keep, q)), ways(apart), length))
+    apart = Gate(keep + classes(standing), q - standing)
+    return _prediction(_standing_apart(ways(Gate(keep, q)), ways(apart), length))
 
 
 def _standing_apart(mean: Ways, classes: Ways, steps: int) -> Array:
@@ -149,52 +145,6 @@ def _standing_apart(mean: Ways, classes: Ways, steps: int) -> Array:
     if classes.stay.size == 1 or steps == 0:
         return logs
     return logs + various(classes, steps, staying=True) - various(mean, steps, staying=True)
-
-
-def _classes(standing: float) -> Array:
-    """The parts that stand, of that variance, of units' pre-activations: evenly over a normal distribution."""
-    if standing < LEAST_STANDING:
-        return np.zeros(1)
-    apart = ndtri((np.arange(CLASSES) + 0.5) / CLASSES)
-    return apart * math.sqrt(standing / np.mean(apart**2))
-
-
-def _met(field: MeanField, keep: Array, q: float, standing: float, c: Array, growth: float) -> float:
-    """By what a hop of an LSTM is more than the product of its means.
-
-    A gradient comes into a unit by act'(c) and leaves it by i g' at an earlier step, of which c has i g: where both
-    slopes rise, as those of GELU do, they are large together. met sums over the steps at which it may leave, each
-    weighed by what stays since and by growth, per step, of all ways.
-    """
-    noise = _noise()[-WATCHED - 1 :, : 3 + 1]
-    own, moving = math.sqrt(standing) * noise[0], math.sqrt(q - standing) * noise[1:]
-    gates, inputs = _sigmoid(np.array([keep, [0.0]]) + own[:2] + moving[:, :2]), own[3] + moving[:, 3]
-    values, rises = field.f(inputs), field.df(inputs)
-    met, mets, states = np.zeros(UNITS), np.empty((WATCHED, UNITS)), np.empty((WATCHED, UNITS))
-    for t, (f, i) in enumerate(gates):
-        states[t] = c = f * c + i * values[t]
-        mets[t] = met = i * rises[t] + f / growth * met
-    slopes = field.df(states)
-    return float(np.mean(mets * slopes) / (np.mean(mets) * np.mean(slopes)))
-
-
-@cache
-def _noise() -> Array:
-    """Standard normals of every step, for three gates and what they are gates of: shape (steps, 4, UNITS)."""
-    return np.random.default_rng(0).standard_normal((CLASSES_WALKED + WATCHED + 1, 4, UNITS))
-
-
-class _Gate:
-    """Moments of s(z + bias), z ~ N(0, q), one of each for each bias: mean, mean square, and the mean squared slope."""
-
-    def __init__(self, bias: Array, q: float) -> None:
-        values = _sigmoid(bias[:, None] + math.sqrt(q) * NODES)
-        weights = WEIGHTS / WEIGHTS.sum()
-        self.mean, self.squared, self.steep = (v @ weights for v in (values, values**2, (values * (1 - values)) ** 2))
-
-
-def _sigmoid(x: Array) -> Array:
-    return 0.5 + 0.5 * np.tanh(x / 2)
 
 
 def _variance(mixed: float, entering: float, h: Array) -> float:
@@ -217,7 +167,7 @@ def _check_inputs(entering: float, q: float, inputs: int) -> None:
 
 def _inner(mixed: float, entering: float, standing: float, h: Array, q: float) -> float:
     """The variance of what a GRU's new state is the activation of: x Wn + b + r (h Wn + bh)."""
-    return entering + float(_Gate(np.zeros(1), q).squared[0]) * (mixed * float(np.mean(h * h)) + standing)
+    return entering + float(Gate(np.zeros(1), q).squared[0]) * (mixed * float(np.mean(h * h)) + standing)
 
 
 def _lasting_slope(field: MeanField, q: float, standing: float) -> float:

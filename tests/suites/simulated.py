@@ -5,10 +5,11 @@ its standard error, which is that of one mean of squares: theory is of the mean 
 """
 
 import numpy as np
+from scipy.special import ndtr
 
 
 def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return 0.5 + 0.5 * np.tanh(x / 2)
 
 
 # name -> f, f'
@@ -18,6 +19,8 @@ FUNCTIONS = {
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
     "sigmoid": (sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x))),
     "swish": (lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
+    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda x: np.exp(np.minimum(x, 0))),
+    "gelu": (lambda x: x * ndtr(x), lambda x: ndtr(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
     "softsign": (lambda x: x / (1 + abs(x)), lambda x: (1 + abs(x)) ** -2.0),
 }
 
@@ -28,6 +31,12 @@ def over_seeds(network, seeds, **sizes):
     mean = squares.mean(0)
     error = squares.std(0, ddof=1) / np.sqrt(seeds)
     return 0.5 * np.log10(mean), 0.5 * error / mean / np.log(10)
+
+
+def typical(network, seeds, **sizes):
+    """The mean over such generators of log10 of the norm ratio at position 0, and its standard error."""
+    logs = [0.5 * np.log10(np.ravel(network(np.random.default_rng(seed), **sizes))[0]) for seed in seeds]
+    return np.mean(logs), np.std(logs, ddof=1) / np.sqrt(len(logs))
 
 
 def gaussian(rng, fan_in, fan_out, sw2):
@@ -171,15 +180,22 @@ def recurrent(rng, *, name, sw2, vx, inputs, length, width, batch):
     return np.array(norms[::-1]) / norms[0]
 
 
-def gated(rng, *, cell, name, sw2, vx, keep, take, length, width, batch):
-    """Squared norm of the gradient of h at every step over that at the last; biases keep and take of f and i (z)."""
+def gated(rng, *, cell, name, sw2, vx, keep, take, length, width, batch, inputs=None):
+    """Squared norm of the gradient of h at every step over that at the last; biases keep and take of f and i (z).
+
+    inputs None are so many that x Wx is independent from unit to unit and from step to step.
+    """
     f, df = FUNCTIONS[name]
     gates = 4 if cell == "lstm" else 3
     W = np.hstack([gaussian(rng, width, width, sw2) for _ in range(gates)])
+    Wx = gaussian(rng, inputs, gates * width, vx) if inputs else None
     h = c = np.zeros((batch, width))
     kept = []
     for _ in range(length):
-        x = rng.standard_normal((batch, gates * width)) * np.sqrt(vx)  # x Wx of iid x
+        if inputs:
+            x = rng.standard_normal((batch, inputs)) @ Wx
+        else:
+            x = rng.standard_normal((batch, gates * width)) * np.sqrt(vx)
         parts = np.split(h @ W, gates, 1)
         if cell == "lstm":
             i, forget, o = (

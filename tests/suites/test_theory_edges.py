@@ -1,0 +1,177 @@
+"""The bounds of theory: networks in plain NumPy just inside, within what a line promises, and just outside, silence.
+
+What is promised is of the mean over networks of log10; outside, some are shown to be further off than that.
+"""
+
+import numpy as np
+import pytest
+
+from suites import prediction, theory_cells, theory_layers, theory_rnn
+from suites.prediction import LARGEST_BANDED_SPREAD, PROMISED
+from suites.theory import PREDICTIONS
+
+SW2 = {"he_normal": 2.0, "lecun_normal": 1.0, "xavier_normal": 1.0, "forget_one": 1.0, "too_small": None}
+BOUNDS = [
+    (prediction, "LARGEST_SPREAD"), (prediction, "LARGEST_BANDED_SPREAD"), (theory_cells, "LARGEST_VARIANCE"),
+    (theory_cells, "LARGEST_STANDING"), (theory_cells, "LARGEST_STANDING_SHARE"), (theory_cells, "LARGEST_FEEDBACK"),
+    (theory_cells, "LARGEST_FEW"), (theory_layers, "LARGEST_DIFFERENCE"), (theory_layers, "LARGEST_EPS"),
+    (theory_rnn, "LARGEST_CORRECTION"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def unbounded(monkeypatch):
+    """Predictions that are drawn wherever they can be worked out."""
+    for module, name in BOUNDS:
+        monkeypatch.setattr(module, name, np.inf)
+    monkeypatch.setattr(theory_cells, "RADIUS", -np.inf)
+    monkeypatch.setattr(theory_layers, "_in_batches", lambda wandering, depth: 0.0)
+
+
+def predicted(architecture, name, initializer, **sizes):
+    return PREDICTIONS[architecture](activation=name, initializer=initializer, **sizes)
+
+
+def cell_gap(cell, name, initializer, seeds, simulated, *, inputs, width, length, batch=8):
+    """Decades per step by which simulated cells are off a line, with a standard error, and the reason of silence."""
+    sizes = {"width": width, "length": length, "batch": batch}
+    sw2 = SW2[initializer]
+    vx = 2 * inputs / (inputs + width) if initializer in ("xavier_normal", "forget_one") else sw2
+    biases = {"keep": float(initializer == "forget_one"), "take": 0.0}
+    line = predicted(cell, name, initializer, inputs=inputs, **sizes)
+    more = {"inputs": inputs if inputs < 20 else None}
+    found, error = simulated.typical(
+        simulated.gated, seeds, cell=cell, name=name, sw2=sw2, vx=vx, **biases, **sizes, **more
+    )
+    return (found - line.curve[0]) / length, error / length, line.reason
+
+
+INSIDE = [  # cell, activation, initialiser, inputs, width, length, batch
+    ("lstm", "gelu", "lecun_normal", 64, 80, 25, 8),  # slopes of a unit rise together
+    ("lstm", "relu", "xavier_normal", 40, 96, 30, 4),  # standing 0.02
+    ("lstm", "elu", "lecun_normal", 30, 60, 25, 8),  # feedback 0.1 with its width
+    ("lstm", "tanh", "lecun_normal", 3, 80, 20, 8),  # few inputs 0.67
+    ("lstm", "swish", "forget_one", 30, 90, 40, 8),
+    ("lstm", "softsign", "lecun_normal", 50, 24, 20, 1),  # one sample of few units
+    ("gru", "relu", "xavier_normal", 40, 100, 40, 8),  # standing 0.02
+    ("gru", "gelu", "lecun_normal", 50, 72, 30, 16),  # standing 0.025
+    ("gru", "elu", "lecun_normal", 5, 40, 30, 4),
+    ("gru", "tanh", "he_normal", 50, 130, 6, 8),  # variance 2.5, in few steps
+    ("gru", "identity", "lecun_normal", 30, 28, 50, 6),
+]
+
+
+@pytest.mark.parametrize(("cell", "name", "initializer", "inputs", "width", "length", "batch"), INSIDE)
+def test_cells_inside(cell, name, initializer, inputs, width, length, batch, simulated):
+    sizes = {"inputs": inputs, "width": width, "length": length, "batch": batch}
+    gap, error, reason = cell_gap(cell, name, initializer, range(700, 716), simulated, **sizes)
+    assert reason == ""
+    assert abs(gap) < PROMISED + 2 * error
+
+
+OUTSIDE = [  # the same, and the reason
+    ("lstm", "tanh", "he_normal", 1, 80, 20, 8, "inputs are so few"),
+    ("gru", "tanh", "lecun_normal", 1, 90, 40, 8, "inputs are so few"),
+    ("lstm", "identity", "forget_one", 10, 24, 60, 8, "holds itself up"),
+    ("lstm", "swish", "forget_one", 30, 16, 40, 16, "holds itself up"),
+    ("gru", "sigmoid", "xavier_normal", 50, 90, 8, 8, "mean"),
+    ("lstm", "tanh", "xavier_normal", 30, 8, 8, 1, "few units"),
+]
+
+
+@pytest.mark.parametrize(("cell", "name", "initializer", "inputs", "width", "length", "batch", "reason"), OUTSIDE)
+def test_cells_outside(cell, name, initializer, inputs, width, length, batch, reason, simulated, request):
+    sizes = {"inputs": inputs, "width": width, "length": length, "batch": batch}
+    assert reason in predicted(cell, name, initializer, **sizes).reason
+    request.getfixturevalue("unbounded")
+    gap, error, drawn = cell_gap(cell, name, initializer, range(740, 772), simulated, **sizes)
+    assert drawn == ""
+    assert abs(gap) > PROMISED - 2 * error
+
+
+def layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes):
+    architecture = {"": "plain", "batch": "batchnorm", "layer": "layernorm"}[norm]
+    line = predicted(architecture, name, initializer, **sizes)
+    found, error = simulated.typical(simulated.layers, seeds, name=name, norm=norm, sw2=sw2, **sizes)
+    expected = line.curve[0] - np.log(10) * np.nan_to_num(line.sd[0]) ** 2  # one sample's median, by its band
+    return (found - expected) / sizes["depth"], error / sizes["depth"], line.reason
+
+
+@pytest.mark.parametrize(
+    ("norm", "name", "initializer", "sw2", "depth", "width", "batch"),
+    [
+        ("", "relu", "he_normal", 2, 9, 16, 1),  # with a band
+        ("", "relu", "he_normal", 2, 12, 28, 3),
+        ("", "relu", "he_normal", 2, 12, 14, 40),
+        ("", "gelu", "he_normal", 2, 20, 120, 16),
+        ("layer", "relu", "he_normal", 2, 10, 30, 2),
+        ("batch", "swish", "he_normal", 2, 30, 48, 48),  # samples that grow apart
+        ("batch", "gelu", "he_normal", 2, 48, 100, 20),
+        ("batch", "relu", "he_normal", 2, 9, 30, 7),
+        ("batch", "sigmoid", "too_small", 64e-4, 6, 64, 16),  # eps
+    ],
+)
+def test_layers_inside(norm, name, initializer, sw2, depth, width, batch, simulated):
+    sizes = {"depth": depth, "width": width, "batch": batch}
+    seeds = range(300, 300 + (60 if width < 40 else 12))
+    gap, error, reason = layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes)
+    assert reason == ""
+    assert abs(gap) < PROMISED + 2 * error
+
+
+@pytest.mark.parametrize(
+    ("norm", "name", "initializer", "sw2", "depth", "width", "batch", "reason"),
+    [
+        ("", "relu", "he_normal", 2, 9, 14, 2, "few units"),
+        ("", "relu", "he_normal", 2, 10, 10, 32, "few units"),
+        ("", "gelu", "he_normal", 2, 20, 60, 16, "wander"),
+        ("batch", "sigmoid", "too_small", 8e-4, 6, 8, 16, "eps"),
+        ("batch", "swish", "he_normal", 2, 90, 64, 64, "grow apart"),
+    ],
+)
+def test_layers_outside(norm, name, initializer, sw2, depth, width, batch, reason, simulated, request):
+    sizes = {"depth": depth, "width": width, "batch": batch}
+    architecture = "batchnorm" if norm else "plain"
+    assert reason in predicted(architecture, name, initializer, **sizes).reason
+    request.getfixturevalue("unbounded")
+    gap, error, drawn = layer_gap(norm, name, initializer, sw2, range(400, 432), simulated, **sizes)
+    assert drawn == ""
+    assert abs(gap) > PROMISED - 2 * error
+
+
+@pytest.mark.parametrize(
+    ("name", "initializer", "sw2", "inputs", "length", "width", "batch"),
+    [
+        ("tanh", "lecun_normal", 1, 90, 30, 90, 6),
+        ("relu", "lecun_normal", 1, 40, 6, 30, 5),
+        ("gelu", "lecun_normal", 1, 60, 12, 100, 12),
+        ("elu", "he_normal", 2, 70, 8, 120, 3),
+    ],
+)
+def test_rnn_inside(name, initializer, sw2, inputs, length, width, batch, simulated):
+    sizes = {"inputs": inputs, "length": length, "width": width, "batch": batch}
+    line = predicted("rnn", name, initializer, **sizes)
+    assert line.reason == ""
+    found, error = simulated.typical(simulated.recurrent, range(500, 540), name=name, sw2=sw2, vx=sw2, **sizes)
+    assert abs(found - line.curve[0]) < min(PROMISED * length, theory_rnn.LARGEST_CORRECTION) + 2 * error
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"inputs": 1, "width": 30, "length": 1}, "same at every step"), ({"width": 20, "batch": 2}, "few units")],
+)
+def test_rnn_outside(changes, reason):
+    sizes = {"inputs": 40, "width": 64, "length": 5, "batch": 8, **changes}
+    assert reason in predicted("rnn", "relu" if "batch" in changes else "tanh", "he_normal", **sizes).reason
+
+
+def test_one_sample_behind_its_band_by_exact_moments():
+    """ReLU, width n: |J u|^2 of a layer is chi^2 of k degrees of freedom times 2/n, k binomial; n = 12 at the bound."""
+    from scipy.special import digamma
+    from scipy.stats import binom
+
+    n = int(5 / LARGEST_BANDED_SPREAD) + 1
+    k = np.arange(1, n + 1)
+    weights = binom.pmf(k, n, 0.5)
+    mean = weights / weights.sum() @ (digamma(k / 2) + np.log(4 / n))
+    assert -PROMISED / 2 < (mean + 5 / n / 2) / (2 * np.log(10)) < 0
