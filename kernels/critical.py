@@ -11,7 +11,7 @@ that straddles or hits one is wrong in the second digit (ReLU's gain 1.511 inste
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -20,26 +20,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kernels.elementwise import Activation
-from kernels.kinks import ROUNDING, kinks_of, values_of
+from kernels.kinks import BREAKS, NODES, ROUNDING, WEIGHTS, bends_of, kinks_of, values_of
 
 Array = np.ndarray[Any, Any]
 Function = Callable[[Array], Array]
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
-# The Gaussian's own scale (z), and the scale on which activations bend (x).
+# The Gaussian's own scale (z); BREAKS are on the scale on which activations bend (x).
 GAUSSIAN_BREAKS = np.linspace(-12.0, 12.0, 17)
-FUNCTION_BREAKS = np.array([0.0, *(side * 2.0**k for side in (-1, 1) for k in range(-2, 7))])
-# Variances beyond which the map has died out or grows without end; VANISHING stands for the limit of 0.
-SMALLEST_VARIANCE, LARGEST_VARIANCE, VANISHING = 1e-9, 1e12, 1e-30
+# Variances beyond which the map has died out or grows without end. VANISHING stands for the limit of 0, the first of
+# FAR for that of infinity: what is left of the way there goes with the standard deviation, or with one over it.
+SMALLEST_VARIANCE, LARGEST_VARIANCE, VANISHING = 1e-9, 1e12, 1e-60
+NEAR, FAR = [VANISHING, 100 * VANISHING], [10.0**power for power in range(60, -1, -2)]
 STEPS = 100  # of the map, before what it settles at is looked for ahead
 
 
 @lru_cache(maxsize=4096)
-def _rule(q: float, kinks: tuple[float, ...]) -> tuple[Array, Array]:
-    """Nodes x and weights w with sum(w * g(x)) = E[g(x)] for x ~ N(0, q)."""
+def _rule(q: float, kinks: tuple[float, ...], halved: bool = False) -> tuple[Array, Array]:
+    """Nodes x and weights w with sum(w * g(x)) = E[g(x)] for x ~ N(0, q); of pieces half as wide where halved."""
     sigma = math.sqrt(q)
-    bends = np.concatenate([FUNCTION_BREAKS, np.asarray(kinks)]) / sigma
-    breaks = np.unique(np.concatenate([GAUSSIAN_BREAKS, bends[np.abs(bends) < GAUSSIAN_BREAKS[-1]]]))
+    inner = np.concatenate([BREAKS, np.asarray(kinks)]) / sigma
+    breaks = np.unique(np.concatenate([GAUSSIAN_BREAKS, inner[np.abs(inner) < GAUSSIAN_BREAKS[-1]]]))
+    if halved:
+        breaks = np.sort(np.concatenate([breaks, (breaks[:-1] + breaks[1:]) / 2]))
     half = np.diff(breaks)[:, None] / 2
     z = (breaks[:-1, None] + half * (NODES + 1)).ravel()
     weights = (half * WEIGHTS).ravel() * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
@@ -56,9 +58,21 @@ def expectation(g: Function, q: float, kinks: tuple[float, ...] = ()) -> float:
         raise ValueError(f"q must be a finite variance of 0 or more, got {q!r}")
     if q < np.finfo(np.float64).tiny:
         return float(values_of(g, np.zeros(1))[0])
-    x, weights = _rule(q, kinks)
+    return _sum(g, *_rule(q, kinks))
+
+
+def _sum(g: Function, x: Array, weights: Array) -> float:
     with np.errstate(all="ignore"):
         return float(weights @ values_of(g, x))
+
+
+def _error(g: Function, q: float, kinks: tuple[float, ...]) -> float:
+    """How far expectation(g, q, kinks), of g >= 0, may be off: pieces half as wide change it, and sums of n numbers
+    round off n eps of themselves at the most (Higham 2002, section 4.2).
+    """
+    x, weights = _rule(q, kinks, halved=True)
+    finer = _sum(g, x, weights)
+    return abs(expectation(g, q, kinks) - finer) + len(x) * float(np.finfo(np.float64).eps) * finer
 
 
 def _root(excess: Callable[[float], float], low: float, high: float) -> float:
@@ -85,11 +99,12 @@ class CriticalPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class MeanField:
-    """What the mean field asks of an activation: f, f' (float64, vectorised) and where they bend."""
+    """What the mean field asks of an activation: f, f' (float64, vectorised), where they jump, and where they bend."""
 
     f: Function
     df: Function
     kinks: tuple[float, ...] = ()
+    bends: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, activation: Activation, a: float | None = None) -> "MeanField":
@@ -99,15 +114,21 @@ class MeanField:
             lambda x: activation.reference(x, a),
             lambda x: activation.reference_derivative(x, a),
             kinks_of(activation, a),
+            bends_of(activation, a),
         )
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """What parts f and f' into smooth pieces."""
+        return (*self.kinks, *self.bends)
 
     def value_moment(self, q: float) -> float:
         """E[f(x)^2], x ~ N(0, q)."""
-        return expectation(lambda x: self.f(x) ** 2, q, self.kinks)
+        return expectation(lambda x: self.f(x) ** 2, q, self.breaks)
 
     def slope_moment(self, q: float, power: int = 2) -> float:
         """E[f'(x)^power], x ~ N(0, q); at q = 0 the limit, in which a kink at 0 has both its sides."""
-        return expectation(lambda x: self.df(x) ** power, max(q, VANISHING), self.kinks)
+        return expectation(lambda x: self.df(x) ** power, max(q, VANISHING), self.breaks)
 
     def gain(self, q: float = 1.0) -> float:
         """The factor on weights of variance 1/fan_in that makes chi = 1 at q: 1 / sqrt(E[f'(x)^2])."""
@@ -123,13 +144,30 @@ class MeanField:
         return sw2 * self.slope_moment(q)
 
     def settled_chi(self, q: float, sw2: float) -> float:
-        """chi at a fixed point q, at 0 and at inf its limit; NaN where there is none."""
+        """chi at a fixed point q, at 0 and at inf its limit; NaN where there is none.
+
+        Exactly 1 where the quadrature cannot tell it from 1.
+        """
         if math.isnan(q):
             return math.nan
-        if math.isfinite(q):
-            return self.chi(q, sw2)
-        last, before = self.chi(LARGEST_VARIANCE, sw2), self.chi(LARGEST_VARIANCE / 100, sw2)
-        return math.inf if last > 1.5 * before else last
+        limits = {0.0: NEAR, math.inf: FAR}
+        moment, error = self._slope_limit(limits[q]) if q in limits else self._slope_and_error(q)
+        return 1.0 if abs(sw2 * moment - 1) <= sw2 * error else sw2 * moment
+
+    def _slope_limit(self, way: Sequence[float]) -> tuple[float, float]:
+        """E[f'^2] where the variances of way come from, first to last, and how far it may be off."""
+        (last, error), (before, other) = map(self._slope_and_error, way[:2])
+        if not math.isfinite(last):
+            return last, 0.0
+        if abs(last - before) > error + other:  # it has not arrived
+            return (math.inf if last > before else 0.0), 0.0
+        # Of slopes that oscillate without end, what the quadrature can still tell is the limit already.
+        told = map(self._slope_and_error, way)
+        return next((found for found in told if found[1] <= ROUNDING * found[0]), (last, error))
+
+    def _slope_and_error(self, q: float) -> tuple[float, float]:
+        """slope_moment(q), and how far it may be off."""
+        return self.slope_moment(q), _error(lambda x: self.df(x) ** 2, q, self.breaks)
 
     def next_variance(self, q: float, sw2: float, sb2: float) -> float:
         """Variance of the next layer's pre-activations."""
@@ -192,8 +230,7 @@ class MeanField:
         still = self.critical_variance(VANISHING)
         limit = self.critical_variance(VANISHING * 1e6)
         if self.next_variance(0.0, 1.0, sb2) == 0 and abs(still - limit) <= 1e-6 * limit < math.inf:
-            stays = self.next_variance(1e-4, still, 0.0) <= 1e-4 * (1 + 1e-9)
-            points.append(CriticalPoint(still, 0.0, stays))
+            points.append(CriticalPoint(still, 0.0, self.next_variance(1e-4, still, 0.0) <= 1e-4 * (1 + 1e-9)))
         grid = np.geomspace(SMALLEST_VARIANCE, 1e6, 121)
         values = np.array([excess(q) for q in grid])
         told = np.flatnonzero(np.abs(values) > ROUNDING * grid)
@@ -209,7 +246,5 @@ class MeanField:
 
     def critical_point(self, sb2: float = 0.0) -> tuple[float, float]:
         """(sw2, q) of the first critical point that is stable, of the first one if none is; NaNs if there is none."""
-        points = self.critical_points(sb2)
-        if not points:
-            return math.nan, math.nan
-        return min(points, key=lambda point: not point.stable)[:2]
+        points = sorted(self.critical_points(sb2), key=lambda point: not point.stable)
+        return points[0][:2] if points else (math.nan, math.nan)
