@@ -1,7 +1,9 @@
 """Printing a table in the formats that every command offers."""
 
 import json
+import re
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 import pandas as pd
@@ -18,6 +20,8 @@ SHOWN += ["fraction_of_limit", "limit", "saved_bytes"]
 
 FEW = 8  # columns that fit a terminal
 UNBOUNDED = 10_000  # characters: a file or a pipe has no width to fold at
+WIDTH = 80  # characters beside one another in a file or a pipe, unless a single text is longer
+HEAD, TEXT, EDGES = 12, 40, 3  # characters of a line of a heading, of text before it folds, around a column
 
 
 def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None, title: str | None = None) -> None:
@@ -43,24 +47,75 @@ def cell(value: object) -> str:
 
 
 def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
-    """What is empty is left out, and where there are many columns, what is the same in all rows is told once, above."""
+    """What is empty is left out; of many columns, what is the same in all rows is told once, above.
+
+    Columns for which there is no room stand below, again beside those that tell rows apart.
+    """
     texts = frame.map(cell)
     texts = texts.loc[:, (texts != "").any()]
     same = texts.columns[texts.nunique() == 1] if len(texts.columns) > FEW else []
-    table = Table()
-    for name in texts.columns.difference(same, sort=False):
-        table.add_column(
-            str(name), overflow="fold", justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left"
-        )
-    for row in texts.drop(columns=same).itertuples(index=False):
-        table.add_row(*row)
     heads = [title] * bool(title) + [f"{name}: {texts[name].iloc[0]}" for name in same]
+    texts = texts.drop(columns=same)
     console = Console(file=file, width=None if file.isatty() else UNBOUNDED, **AS_IT_IS)
-    if console.measure(table).minimum > console.width:
-        rest = texts.drop(columns=same)
-        heads += ["\n" + "\n".join(f"{name}: {row[name]}" for name in rest if row[name]) for _, row in rest.iterrows()]
-        table = Table()
-    console.print(*heads, *[table] * bool(table.columns), sep="\n")
+    width = console.width if file.isatty() else WIDTH
+    heading = {name: name for name in texts}
+    bands = _bands(texts, heading, width)
+    if len(bands) > 1:
+        heading = {name: _broken(name) for name in texts}
+        bands = _bands(texts, heading, width)
+    if any(_across(texts[names], heading) > console.width for names in bands):
+        heads += [
+            "\n" + "\n".join(f"{name}: {row[name]}" for name in texts if row[name]) for _, row in texts.iterrows()
+        ]
+        bands = []
+    console.print(*heads, *(_drawn(texts[names], frame.dtypes, heading) for names in bands if names), sep="\n")
+
+
+def _drawn(texts: pd.DataFrame, dtypes: pd.Series, heading: dict[str, str]) -> Table:
+    """Numbers are never folded, sentences between words."""
+    table = Table()
+    for name in texts:
+        number = pd.api.types.is_numeric_dtype(dtypes[name])
+        size = _size([heading[name], *texts[name]])
+        table.add_column(
+            heading[name], overflow="fold", justify="right" if number else "left", no_wrap=number, max_width=size
+        )
+    for row in texts.itertuples(index=False):
+        table.add_row(*row)
+    return table
+
+
+def _bands(texts: pd.DataFrame, heading: dict[str, str], width: int) -> list[list[str]]:
+    """The names of columns that stand beside one another, in each band those first that tell the rows apart."""
+    names = [*texts]
+    apart = next((i for i in range(1, len(names)) if not texts[names[:i]].duplicated().any()), 1)
+    keys, bands = names[:apart], [names[:apart]]
+    for name in names[apart:]:
+        if _across(texts[[*bands[-1], name]], heading) > width and bands[-1] != keys:
+            bands.append([*keys])
+        bands[-1].append(name)
+    return bands
+
+
+def _across(texts: pd.DataFrame, heading: dict[str, str]) -> int:
+    """Characters across a table."""
+    return 1 + sum(_size([heading[name], *texts[name]]) + EDGES for name in texts)
+
+
+def _size(texts: Sequence[str]) -> int:
+    """Characters across a column: those of the longest line, or no more than TEXT where words allow that."""
+    lines = [line for text in texts for line in text.split("\n")]
+    return max(min(max(map(len, lines)), TEXT), *(len(word) for line in lines for word in line.split(" ")))
+
+
+def _broken(name: str) -> str:
+    """A column's name in lines of up to HEAD characters, broken behind underscores."""
+    lines = [""]
+    for part in re.findall(r"[^_]*_?", name):
+        if lines[-1] and len(lines[-1] + part) > HEAD:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _markdown(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:

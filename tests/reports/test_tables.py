@@ -74,3 +74,47 @@ def test_names_are_printed_as_they_are_and_positions_whole():
     )
     text = file.getvalue()
     assert all(part in text for part in ("own.py:snake:", "[bold]x", "99765", "0.1235", "1e+12"))
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+WIDE = pd.DataFrame({
+    "name": ["tanh", "relu", "relu"], "bias_variance": [0.0, 0.0, 0.25],
+    **{f"a_column_of_a_long_name_{i}": [i + 0.1234, -i - 0.00056781, np.nan] for i in range(12)},
+    "why": ["a sentence of words " * 4, "another", ""],
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_a_wide_table_is_told_in_bands_with_its_numbers_whole(kind, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")  # without bold heads
+    file = kind()
+    emit(WIDE, file=file)
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    for value in WIDE.drop(columns=["name", "why"]).to_numpy().ravel():
+        assert np.isnan(value) or f" {value:.4g} " in file.getvalue()
+    bands = sum(line.startswith(("┏", "╔")) for line in lines)
+    assert bands > 1
+    assert sum("│ tanh" in line for line in lines) == bands  # the columns that tell the rows apart stand in each
+    assert sum(line.startswith("│ relu │     0.25 │") for line in lines) == bands
+
+
+def test_a_terminal_too_narrow_for_two_columns_gets_a_list(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "24")
+    file = Terminal()
+    emit(WIDE, file=file)
+    assert "┃" not in file.getvalue()
+    assert "\nname: relu\n" in file.getvalue()
+
+
+def test_what_fits_stands_in_one_table_with_its_names_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    file = Terminal()
+    emit(WIDE.iloc[:, :8], file=file)
+    assert "a_column_of_a_long_name_5" in file.getvalue()
+    assert file.getvalue().count("bias_variance") == 1
