@@ -35,6 +35,7 @@ from kernels.jit import scalar
 from suites import own_checks
 from suites.errors import UserError, known
 from suites.gate import in_float64
+from suites.own_code import mistake
 from suites.own_files import OwnFile, read
 
 log = logging.getLogger(__name__)
@@ -102,10 +103,12 @@ def own(name: str) -> Own:
     Raises:
         UserError: as lookup_activation.
     """
-    path, _, function = name.rpartition(":")
+    path, _, function = name.rpartition(":") if ":" in name else (name, "", "")
     if not path:
-        raise UserError(f"{name}: say which function, as in {name}:NAME")
-    file = _read(Path(path))
+        raise UserError(f"{name}: say which file, as in FILE.py{name}")
+    if not function.isidentifier():
+        raise UserError(f"{name}: say which function, as in {path}:NAME")
+    file = _read(Path(path).expanduser())
     try:
         return _own(name, file, function)
     except own_checks.WrongError as mistake:
@@ -118,6 +121,9 @@ _read = cache(read)
 
 def _own(name: str, file: OwnFile, function: str) -> Own:
     value, slope = file.function(function, "xa"), file.function(f"{function}_derivative", "xya")
+    for part, called in ((value, function), (slope, f"{function}_derivative")):
+        if told := mistake(part, called):
+            raise own_checks.WrongError(told)
     a, kinks = _parameter(file, f"{function}_a"), _kinks(file, f"{function}_kinks")
     f, df = _completed(value, function, "xa"), _completed(slope, f"{function}_derivative", "xya")
     forms = [f"{function}_reference", f"{function}_reference_derivative"]

@@ -31,12 +31,20 @@ ROUNDINGS = 64
 STEP, SHRINKINGS = 1e-3, 7
 # A jump is told from a steep slope by halving an interval until it is so small beside max(1, |x|).
 SHARP = 1e-11
-# Colours of Numba's messages, and how their lines begin that tell what the matter is.
+# Colours of Numba's messages, and how their lines begin that tell what the matter is; what of these tells nothing.
 COLOUR = re.compile(r"\x1b\[\d*m")
 CAUSE = re.compile(
     r"No implementation of|Unknown attribute|Untyped global|Cannot |Can't |Unsupported|Invalid|The compiler failed"
     r"|\w+Error: (?!Failed)"
 )
+INTERNAL = re.compile(r"^(Typing|Lowering|Unsupported\w*|Numba\w*)Error: |[. ]*Raised from .*$")
+# Numba's names of types, as people call them.
+TYPES = {
+    r"Literal\[(\w+)\].*": r"\1",
+    r"OptionalType\((.*)\)": r"\1 or None",
+    r"none": "None",
+    r"\w*Tuple.*": "a tuple",
+}
 
 
 class WrongError(Exception):
@@ -117,6 +125,8 @@ def _check_type(row: Activation, name: str, dtype: Any) -> None:
 def _check_returned(name: str, returned: Any, dtype: Any) -> None:
     wanted, returned = np.dtype(dtype).name, str(returned)
     if returned != wanted:
+        for pattern, told in TYPES.items():
+            returned = re.sub(f"^{pattern}$", told, returned)
         number = re.fullmatch(r"(float|int)\d+", returned)
         hint = "constants take the argument's type: T = type(x), then T(0.5)" if number else "it must return a number"
         raise WrongError(f"{name} of {wanted} returns {returned}; {hint}")
@@ -126,13 +136,12 @@ def reason(error: BaseException, file: str) -> str:
     """Why Numba does not compile a function of file, or why it raises, in one line."""
     text = COLOUR.sub("", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    causes = [(i, line) for i, line in enumerate(lines) if CAUSE.match(line)]
-    if not causes:
-        return described(error)
-    i, cause = causes[-1]
+    i, cause = next(
+        ((i, line) for i, line in reversed([*enumerate(lines)]) if CAUSE.match(line)), (0, described(error))
+    )
     calls = [line.removeprefix(">>> ") for line in lines[i:] if line.startswith(">>> ")]
-    place = re.search(rf'File "[^"]*{re.escape(Path(file).name)}", line (\d+)', text)
-    told = f"Numba has no {calls[0]}" if cause.startswith("No implementation") and calls else cause
+    place = re.search(rf'{re.escape(Path(file).name)}(?:", line |[ ]\()(\d+)', text)
+    told = f"Numba has no {calls[0]}" if cause.startswith("No implementation") and calls else INTERNAL.sub("", cause)
     return told + (f" (line {place[1]})" if place else "")
 
 
@@ -141,6 +150,7 @@ def _check_float32(name: str, x: Array, evaluate: Evaluate) -> None:
     for called, wide, narrow in zip(
         (name, f"{name}_derivative"), evaluate(x), evaluate(x.astype(np.float32)), strict=True
     ):
+        _refuse(np.isnan(wide) & np.isnan(narrow), x, narrow, wide, f"{called}({{}}) is not a number")
         same = wide.astype(np.float32) == narrow
         close = np.abs(narrow - wide) <= gate.unpromised(wide) + gate.unpromised(x)
         _refuse(~(same | close), x, narrow, wide, f"{called}({{}}) is {{}} in float32, {{}} in float64")

@@ -219,7 +219,9 @@ def test_a_name_is_looked_up_once_and_stands_among_the_known_ones(file):
     ("name", "expected"),
     [
         ("own.py", "own.py: say which function, as in own.py:NAME"),
-        (":f", "say which function"),
+        ("own.py:", "own.py:: say which function, as in own.py:NAME"),
+        ("own.py:f g", "own.py:f g: say which function, as in own.py:NAME"),
+        (":f", ":f: say which file, as in FILE.py:f"),
         ("none.py:f", "none.py: No such file or directory"),
         ("relo", "unknown activation 'relo'"),
     ],
@@ -228,6 +230,12 @@ def test_what_is_no_activation_is_refused(name, expected, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=expected):
         lookup_activation(name)
+
+
+def test_a_file_may_be_named_from_home_and_with_spaces(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my own.py").write_text("def f(x):\n    return x\ndef f_derivative(x):\n    return type(x)(1)\n")
+    assert lookup_activation("~/my own.py:f").reference(np.array([3.0]), None) == 3.0
 
 
 @pytest.mark.parametrize(

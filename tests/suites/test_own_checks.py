@@ -25,11 +25,11 @@ MISTAKES = {
     ),
     "no number at all": (
         "def f(x):\n    if x > 0:\n        return x\ndef f_derivative(x):\n    return x\n",
-        "f of float32 returns OptionalType(float32); it must return a number",
+        "f of float32 returns float32 or None; it must return a number",
     ),
     "no such function": (
         "def f(x):\n    return math.fanh(x)\n" + SLOPE,
-        "f does not compile: AttributeError: module 'math' has no attribute 'fanh'",
+        "f reads math.fanh, which there is not (line 4)",
     ),
     "no such operation": (
         "def f(x):\n    return x + 'a'\n" + SLOPE,
@@ -37,8 +37,16 @@ MISTAKES = {
     ),
     "no such name": (
         TANH + "def f_derivative(x, y):\n    return slope(x)\n",
-        "f_derivative does not compile: NameError: name 'slope' is not defined",
+        "f_derivative reads slope, which the file does not define (line 6)",
     ),
+    "a name that only Python has": (
+        "def f(x):\n    try:\n        return x\n    except ValueError as error:\n        return x\n" + SLOPE,
+        "f does not compile: Exception object cannot be stored into variable (error) (line 6)",
+    ),
+    "text": ("def f(x):\n    return 'x'\n" + SLOPE, "f of float32 returns str; it must return a number"),
+    "two numbers": ("def f(x):\n    return x, x\n" + SLOPE, "f of float32 returns a tuple; it must"),
+    "an integer": ("def f(x):\n    return 1\n" + SLOPE, "f of float32 returns int; it must"),
+    "nothing": ("def f(x):\n    x + x\n" + SLOPE, "f of float32 returns None; it must"),
     "it raises": (
         "def f(x):\n    if x > 3:\n        raise ValueError('too large')\n    return x\n"
         "def f_derivative(x):\n    return x\n",
@@ -56,7 +64,7 @@ MISTAKES = {
     "not a number at 0": (
         "def f(x):\n    return math.sin(x) / x\n"
         "def f_derivative(x):\n    return (x * math.cos(x) - math.sin(x)) / (x * x)\n",
-        "f(0) is nan in float32, nan in float64",
+        "f(0) is not a number",
     ),
     "another function's derivative": (
         TANH + "def f_derivative(x, y):\n    return type(x)(1) - y\n",
