@@ -1,6 +1,5 @@
 """gradfade's command line; wiring only."""
 
-import logging
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ import pandas as pd
 import typer
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
-from reports.console import notes, progress_bar
+from reports.console import notes, progress_bar, show_log
 from reports.critical import critical, phase, spectrum
 from reports.diagnosing import diagnose, remedies
 from reports.examining import doctor
@@ -219,7 +218,7 @@ def main() -> None:
     """
     interrupts.listen()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any filter
-    logging.basicConfig(level=logging.INFO, format="gradfade: %(message)s", stream=sys.stderr)
+    show_log()
     try:
         with interrupts.heeded():
             sys.exit(app(standalone_mode=False))

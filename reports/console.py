@@ -1,5 +1,6 @@
 """What a person sees beside the results: notes and progress, on standard error."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,9 +17,27 @@ AS_IT_IS: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
 # The very stream: benchmarks run with standard error redirected, and progress must still be seen.
 notes = Console(file=sys.stderr, soft_wrap=True, **AS_IT_IS)
 
+OURS = ("gradfade", "kernels", "suites", "reports")
+
 EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 
 Report = Callable[[int, int], None]
+
+
+class Told(logging.Formatter):
+    """A line of a log behind the name of who tells it: gradfade, or a library of which it is not known here."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        library = record.name.partition(".")[0]
+        return f"{'gradfade' if library in OURS else library}: {super().format(record)}"
+
+
+def show_log() -> None:
+    """Have what is logged printed, on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Told())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 @contextmanager

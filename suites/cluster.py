@@ -32,7 +32,9 @@ def cluster(address: str) -> Iterator[Executor]:
         from distributed import Client
         from distributed.comm import resolve_address
     except ImportError:
-        raise UserError("--dask needs a package more: pip install 'gradfade[dask]'") from None
+        raise UserError(
+            "--dask needs Dask's package distributed: pip install '.[dask]' in gradfade's checkout"
+        ) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its errors are told in a line, as ours are
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # versions are compared below
@@ -40,7 +42,7 @@ def cluster(address: str) -> Iterator[Executor]:
             resolve_address(address)  # a client of one that is none would complain once more when it is thrown away
             client = Client(address, timeout=SECONDS, set_as_default=False, name="gradfade")
         except Exception as error:  # whatever: anything may listen there, and answer anything
-            raise UserError(f"no Dask scheduler at {address}: {error}") from None
+            raise UserError(f"no Dask scheduler at {address}, says Dask: {error}") from None
     ended = Event()
     with client:
         _check(client, address)

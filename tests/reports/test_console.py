@@ -1,6 +1,7 @@
 """Progress: the time left is that of what is left, and a log gets a line now and then."""
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -64,3 +65,16 @@ def test_nothing_is_said_where_there_is_nothing_to_do(stream):
     with console.progress_bar("depth") as report:
         report(0, 0)
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("logger", "told"),
+    [
+        ("suites.experiment", "gradfade: 3 cells"),
+        ("distributed.core", "distributed: 3 cells"),
+        ("root", "root: 3 cells"),
+    ],
+)
+def test_what_a_library_logs_is_told_as_the_library_s(logger, told):
+    record = logging.LogRecord(logger, logging.INFO, "", 0, "%d cells", (3,), None)
+    assert console.Told().format(record) == told
