@@ -1,7 +1,9 @@
 """How the commands measure: benchmarks; how much gradient survives, across depth and across time; training."""
 
 from collections.abc import Callable
+from inspect import getdoc
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Annotated, Any
 
 import pandas as pd
@@ -31,6 +33,8 @@ from reports.tables import emit
 from suites import summary
 from suites.sweep import sweep
 from suites.workers import executor
+
+Command = Callable[..., None]
 
 attenuate = typer.Typer(no_args_is_help=True, help="Measure how much gradient survives, beside its prediction.")
 
@@ -84,7 +88,31 @@ def survival(
         notes.print(f"gradfade: {remark}")
 
 
+# What both commands that measure attenuation say of their inputs, and of their draws.
+DRAWN = """\
+The gradient enters the last position, iid N(0, 1). Cells share the standard normals that weights, inputs and gradient
+are made of: the same seed is the same draw in all, so that they differ by what they are.
+
+Prints a row per configuration: what it is, and
+
+\b
+"""
+
+
+def explained(experiment: str) -> Callable[[Command], Command]:
+    """Lengthen the help of a command that prints the summary of an experiment on attenuation by its columns."""
+    wrapped = TextWrapper(width=76, subsequent_indent="    ")
+    columns = (wrapped.fill(f"{name}: {told}") for name, told in summary.meaning(experiment).items())
+
+    def lengthen(command: Command) -> Command:
+        command.__doc__ = f"{getdoc(command)}\n\n{DRAWN}" + "\n".join(columns)
+        return command
+
+    return lengthen
+
+
 @attenuate.command("depth")
+@explained("depth")
 def attenuate_depth(
     context: typer.Context,
     architectures: Architectures = ["plain"],  # noqa: B006
@@ -103,11 +131,16 @@ def attenuate_depth(
     rows: Rows = False,
     format: Format = "table",
 ) -> None:
-    """Across depth: one backward pass through a deep network per seed."""
+    """Across depth: one backward pass through a deep network per seed.
+
+    Inputs, position 0, are Gaussian, scaled so that the first pre-activations have mean square 1; a Transformer's are
+    N(0, 1).
+    """
     survival("depth", **context.params)
 
 
 @attenuate.command("time")
+@explained("time")
 def attenuate_time(
     context: typer.Context,
     architectures: Architectures = ["rnn"],  # noqa: B006
@@ -130,7 +163,10 @@ def attenuate_time(
     rows: Rows = False,
     format: Format = "table",
 ) -> None:
-    """Across time: one backward pass through an unrolled cell or a causal Transformer per seed."""
+    """Across time: one backward pass through an unrolled cell or a causal Transformer per seed.
+
+    Inputs are N(0, 1); position 0 is a cell's state before the first step, which is 0, or a Transformer's first step.
+    """
     survival("time", **context.params)
 
 

@@ -5,18 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-POSITIONS = ("first_subnormal_position", "first_zero_position")
-KEPT = (*POSITIONS, "from_output_total_decades")
+POSITIONS = {
+    "first_subnormal_position": "where, on the way back, half of the seeds or more have no normal number left that is"
+    " not rescaled; blank if fewer",
+    "first_zero_position": "where they have nothing but 0 left",
+}
+# Columns of a summary, and what they mean.
+KEPT = POSITIONS | {
+    "from_output_total_decades": "total_decades, not rescaled, by the derivative from the output, as frameworks take it"
+}
 
 
 def kept(rows: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
     """One row per configuration, by which it is indexed, in the order of rows.
 
-    Columns: first_subnormal_position and first_zero_position, the position by which, on the way back from the last one,
-    half of the seeds or more have lost every normal number, and every number, of the dtype; NaN where fewer have.
-    from_output_total_decades, the mean over seeds of log10 of the gradient's norm at position 0 over that at the last
-    one in a pass without rescaling, with the derivative from the output; -inf if one is 0, NaN where the activation has
-    no such derivative.
+    Columns: KEPT; NaN where that is nowhere, and where the activation has no derivative from the output. Of an even
+    number of seeds the position is that of the upper half; from_output_total_decades is -inf if one is 0.
     """
 
     def over(metric: str, part: pd.DataFrame) -> "pd.api.typing.SeriesGroupBy":

@@ -18,6 +18,22 @@ from suites.theory import PREDICTIONS
 CONFIGURATION = COLUMNS[COLUMNS.index("experiment") + 1 : COLUMNS.index("seed")]
 # Experiment -> the column that counts its factors, and what one factor is called.
 FACTORS = {"depth": ("depth", "layer"), "time": ("length", "step")}
+# Column of a summary -> what it means; per_factor is decades_per_layer, decades_per_step.
+MEANING = {
+    "seeds": "networks measured",
+    "seeds_zero": "those whose gradient arrived as exactly 0",
+    "total_decades": "log10 of the gradient's norm at position 0 over that at the last one, mean over seeds",
+    "total_decades_low": "its 95 % t-interval over seeds; blank with one seed",
+    "total_decades_high": "its other end",
+    "per_factor": "the same for each {factor}",
+    "per_factor_low": "its 95 % t-interval",
+    "per_factor_high": "its other end",
+    "predicted_total_decades": "theory's, of the configuration alone; blank where it is silent: a note says why",
+    "predicted_per_factor": "the same for each {factor}",
+    "gap": "decades per {factor}, measured minus predicted",
+    "z": "the gap over its standard error between seeds: large, too, where seeds hardly differ",
+    **KEPT,
+}
 
 
 def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
@@ -61,8 +77,18 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
         gap=gap / factors,
         z=gap / table.error.where(table.error > 0),
     )
-    summary = summary.rename(columns=lambda name: name.replace("per_factor", f"decades_per_{factor}"))
-    return summary.join(table[[*KEPT]])
+    summary = summary.join(table[[*KEPT]])[[*CONFIGURATION, *MEANING]]
+    return summary.rename(columns=lambda name: _by_factor(name, factor))
+
+
+def meaning(experiment: str) -> dict[str, str]:
+    """What the columns of a summary mean that are not CONFIGURATION, in their order."""
+    _, factor = FACTORS[experiment]
+    return {_by_factor(name, factor): told.format(factor=factor) for name, told in MEANING.items()}
+
+
+def _by_factor(name: str, factor: str) -> str:
+    return name.replace("per_factor", f"decades_per_{factor}")
 
 
 def summarise(rows: pd.DataFrame, experiment: str) -> tuple[pd.DataFrame, list[str]]:
