@@ -163,7 +163,7 @@ def attenuate_time(
     rows: Rows = False,
     format: Format = "table",
 ) -> None:
-    """Across time: one backward pass through an unrolled cell or a causal Transformer per seed.
+    """Across time: one backward pass through a cell or Transformer per seed.
 
     Inputs are N(0, 1); position 0 is a cell's state before the first step, which is 0, or a Transformer's first step.
     """

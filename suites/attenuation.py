@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernels.architectures import ARCHITECTURES
+from kernels.blas import matmul
 from kernels.checks import DTYPES
 from kernels.initializers import INITIALIZERS
 from kernels.summaries import log10_norm as log10_norm
@@ -31,6 +32,16 @@ LOG10_2 = math.log10(2.0)
 def streams(seed: int) -> list[np.random.Generator]:
     """Independent generators of the weights, the inputs and the injected gradient, the same for every configuration."""
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)]
+
+
+def scaled(x: Array, W: Array, sb2: float, q: float = 1.0) -> Array:
+    """Inputs x (batch, fan_in) in float64, times the factor that gives pre-activations of weights W the mean square q.
+
+    sb2: the mean square of the biases that are added to x W; where it is q or more, x becomes 0.
+    """
+    z = np.empty((len(x), W.shape[1]))
+    matmul(z, x, W.astype(np.float64))
+    return x * math.sqrt(max(q - sb2, 0.0) / np.mean(z * z))
 
 
 @cache

@@ -1,6 +1,5 @@
 """Gradient across depth: one backward pass through a deep network gives the whole curve."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,14 +10,12 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kernels.architectures import ARCHITECTURES
-from kernels.blas import matmul
 from kernels.checks import DTYPES
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, parameters
 from suites import attenuation
 from suites.activity import activity
-from suites.attenuation import Array
 from suites.blocks import Blocks
 from suites.descent import descend, descend_plainly
 from suites.draws import LIMIT, remembered, shared, undrawn
@@ -145,7 +142,10 @@ def _seed(cell: DepthCell, seed: int, network: Layer, blocks: Blocks, other: Lay
     weights, inputs, injected = attenuation.streams(seed)
     _draw(cell, seed, blocks, weights)
     x = inputs.standard_normal(shape)
-    x = (x if cell.tokens else _scaled(x, blocks.states[0])).astype(dtype)
+    if cell.tokens is None:
+        (_, W, _), (_, b, _), *_ = parameters(blocks.states[0])
+        x = attenuation.scaled(x, W, float(np.mean(np.square(b, dtype=np.float64))))
+    x = x.astype(dtype)
     dy = injected.standard_normal(shape).astype(dtype)
 
     blocks.forward(x)
@@ -171,11 +171,3 @@ def _seed(cell: DepthCell, seed: int, network: Layer, blocks: Blocks, other: Lay
         {**above, "metric": "dead_share", "value": found.dead},
         {**above, "metric": "saved_bytes", "value": blocks.saved_bytes, "unit": "B"},
     ]
-
-
-def _scaled(x: Array, state: State) -> Array:
-    """x (batch, width) times the factor that makes the pre-activations of the first block mean square 1."""
-    (_, W, _), (_, b, _), *_ = parameters(state)
-    z = np.empty((len(x), W.shape[1]))
-    matmul(z, x, W.astype(np.float64))
-    return x * math.sqrt((1.0 - np.mean(np.square(b, dtype=np.float64))) / np.mean(z * z))

@@ -17,12 +17,13 @@ from kernels.architectures import plain
 from kernels.checks import DTYPES
 from kernels.critical import MeanField
 from kernels.initializers import INITIALIZERS, Initializer
+from kernels.layer import parameters
 from suites import attenuation, summary
 from suites.attenuation import LOG10_2, Array, log10_norm
 from suites.errors import UserError, whole
 from suites.own_activations import lookup_activation, lookup_activations
 from suites.schema import stack
-from suites.spectrum import carried_back, scaled
+from suites.spectrum import carried_back
 
 # Decades per layer within which a gradient is said to be kept: over 50 layers it is half a decade.
 KEPT = 0.01
@@ -154,7 +155,8 @@ def _total(cell: PhaseCell, sw2: float, q: float, seed: int) -> float:
     rule = initializer(sw2, cell.bias_variance)
     network = plain(lookup_activation(cell.activation), rule, cell.width, cell.depth)
     state = network.init(weights, shape, dtype)
-    x = scaled(inputs.standard_normal(shape), state, q, cell.bias_variance)
+    (_, W, _), *_ = parameters(state.children[0])
+    x = attenuation.scaled(inputs.standard_normal(shape), W, cell.bias_variance, q)
     dy = injected.standard_normal(shape).astype(dtype)
     network.forward(state, x.astype(dtype))
     dx, power = carried_back(network, state, dy)

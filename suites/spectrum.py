@@ -98,7 +98,9 @@ def _seed(cell: SpectrumCell, seed: int) -> list[dict[str, Any]]:
     row, rule = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
     network = ARCHITECTURES[cell.architecture].build(row, rule, cell.width, cell.depth)
     state = network.init(weights, (cell.width, cell.width), dtype)
-    x = scaled(inputs.standard_normal((1, cell.width)), state, 1.0, rule.of(row).bias_variance(cell.width))
+    (_, W, _), *_ = parameters(state.children[0])
+    sb2 = rule.of(row).bias_variance(cell.width)
+    x = attenuation.scaled(inputs.standard_normal((1, cell.width)), W, sb2)
     J, power = jacobian(network, state, x.astype(dtype))
     s = singular_values(J)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -125,12 +127,6 @@ def jacobian(network: Layer, state: State, x: Array) -> tuple[Array, int]:
     width = x.shape[1]
     network.forward(state, np.repeat(x, width, axis=0))
     return carried_back(network, state, np.eye(width, dtype=x.dtype))
-
-
-def scaled(x: Array, state: State, q: float, sb2: float) -> Array:
-    """x (batch, width) times the factor that makes the first pre-activations' variance q, given that of the biases."""
-    _, W, _ = next(parameters(state.children[0]))
-    return x * math.sqrt(max(q - sb2, 0.0) / np.mean(np.square(x @ W.astype(np.float64))))
 
 
 def carried_back(network: Layer, state: State, dy: Array) -> tuple[Array, int]:

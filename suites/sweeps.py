@@ -1,6 +1,5 @@
 """The sweep that gradfade is compared on with hooks in PyTorch: its cells, its own way, and that the two agree."""
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -12,7 +11,7 @@ from kernels import ARCHITECTURES, INITIALIZERS
 from kernels.checks import DTYPES
 from kernels.layer import parameters
 from suites import draws, gate, torch_sweep
-from suites.attenuation import streams
+from suites.attenuation import scaled, streams
 from suites.depth import DepthCell, cells
 from suites.experiment import EXPERIMENTS
 from suites.measure import Work
@@ -70,9 +69,8 @@ def check_cell(cell: DepthCell) -> None:
     network = build(lookup_activation(cell.activation), INITIALIZERS[cell.initializer], cell.width, cell.depth)
     state = network.init(weights, shape, dtype)
     found = {kind: [p for path, p, _ in parameters(state) if path.endswith(kind)] for kind in ("W", "b")}
-    x = inputs.standard_normal(shape)
-    first = x @ found["W"][0].astype(np.float64)
-    x *= math.sqrt((1 - np.mean(np.square(found["b"][0], dtype=np.float64))) / np.mean(first**2))
+    sb2 = float(np.mean(np.square(found["b"][0], dtype=np.float64)))
+    x = scaled(inputs.standard_normal(shape), found["W"][0], sb2)
     dy = injected.standard_normal(shape).astype(dtype)
     with np.errstate(divide="ignore"):
         theirs = np.log10(torch_sweep.norms_of(cell, found["W"], found["b"], x.astype(dtype), dy))

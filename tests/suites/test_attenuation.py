@@ -82,3 +82,13 @@ def test_what_makes_no_sense_is_left_out_and_the_log_says_why(caplog):
 def test_where_nothing_makes_sense_the_user_hears_why():
     with pytest.raises(UserError, match=r"^a has no tanh$"):
         sensible([["a"], ["tanh"], ["he_normal"]], build)
+
+
+@pytest.mark.parametrize(("sb2", "q"), [(0.0, 1.0), (0.3, 1.0), (0.3, 2.5)])
+def test_scaled_inputs_give_pre_activations_that_mean_square(sb2, q):
+    rng = np.random.default_rng(3)
+    x, W = rng.standard_normal((5, 7)), rng.standard_normal((7, 3)).astype(np.float32)
+    found = attenuation.scaled(x, W, sb2, q)
+    assert np.mean((found @ W.astype(np.float64)) ** 2) + sb2 == pytest.approx(q, rel=1e-12)
+    assert found / x == pytest.approx(np.full_like(x, found[0, 0] / x[0, 0]))  # the same inputs, but for one factor
+    assert not attenuation.scaled(x, W, 1.5, 1.0).any()
