@@ -109,34 +109,28 @@ def cells(
     ]
 
 
+def kept_as(cell: ClaimCell) -> tuple[str, Any]:
+    """The experiment, and its cell, of which these are the rows: what it has measured is not measured again."""
+    if cell.experiment == "curves":
+        return "curves", curves.CurveCell(cell.activation, cell.dtype)
+    if cell.experiment in SWEPT:
+        names = {f"{name}s": [getattr(cell, name)] for name in ("architecture", "activation", "initializer")}
+        (same,) = SWEPT[cell.experiment](**names)
+        shared = {field.name for field in fields(same)} & {field.name for field in fields(cell)}
+        return cell.experiment, replace(same, **{name: getattr(cell, name) for name in shared})
+    return "claims", cell
+
+
 def measure(cell: ClaimCell) -> pd.DataFrame:
     """The rows of a cell, as its experiment gives them."""
-    return KINDS[cell.experiment](cell)
+    _, same = kept_as(cell)
+    return KINDS[cell.experiment](same)
 
 
-def _curves(cell: ClaimCell) -> pd.DataFrame:
-    return curves.measure(curves.CurveCell(cell.activation, cell.dtype))
-
-
-def _depth(cell: ClaimCell) -> pd.DataFrame:
-    return depth.measure(_same(cell, depth.cells))
-
-
-def _time(cell: ClaimCell) -> pd.DataFrame:
-    return sequence.measure(_same(cell, sequence.cells))
-
-
-def _same(cell: ClaimCell, make: Callable[..., Sequence[Any]]) -> Any:
-    """The cell of an experiment that has the names, sizes and numbers of this one."""
-    names = {f"{name}s": [getattr(cell, name)] for name in ("architecture", "activation", "initializer")}
-    (same,) = make(**names)
-    shared = {field.name for field in fields(same)} & {field.name for field in fields(cell)}
-    return replace(same, **{name: getattr(cell, name) for name in shared})
-
-
-KINDS: dict[str, Callable[[ClaimCell], pd.DataFrame]] = {
-    "curves": _curves,
-    "depth": _depth,
-    "time": _time,
+SWEPT: dict[str, Callable[..., Sequence[Any]]] = {"depth": depth.cells, "time": sequence.cells}
+KINDS: dict[str, Callable[[Any], pd.DataFrame]] = {
+    "curves": curves.measure,
+    "depth": depth.measure,
+    "time": sequence.measure,
     **PROBES,
 }

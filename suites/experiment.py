@@ -39,7 +39,8 @@ class Experiment:
 
     cells(**grid) is its list of cells, UserError where the grid is wrong; measure(cell) gives rows in the schema.
     timed: its rows hold times, so its cells never run beside one another. near(cell): cells of which it is the same
-    share work in a process, and are measured one after the other.
+    share work in a process, and are measured one after the other. kept_as(cell): the name of the experiment that
+    measures the same rows, and its cell, where that is another one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Experiment:
     measure: Callable[[Any], pd.DataFrame]
     timed: bool = False
     near: Callable[[Any], Any] = lambda cell: 0
+    kept_as: Callable[[Any], tuple[str, Any]] | None = None
 
     def run(
         self,
@@ -75,7 +77,7 @@ class Experiment:
     def _completed(
         self, cells: Sequence[Any], run: Run | None, executor: Executor | None, progress: Progress
     ) -> pd.DataFrame:
-        tables = {} if run is None else _finished(self.name, cells, run)
+        tables = {} if run is None else self._finished(cells, run)
         if tables:
             log.info("%s: %d of %d cells were done", self.name, len(tables), len(cells))
         progress(len(tables), len(cells))
@@ -105,7 +107,22 @@ class Experiment:
         """Write the rows of one measured cell into run; UserError where they cannot be written."""
         marked = table.copy(deep=False)
         marked.attrs = _code_of(cell)
-        write_whole(_path(self.name, cell, run), lambda path: marked.to_parquet(path, index=False))
+        write_whole(self._path(cell, run), lambda path: marked.to_parquet(path, index=False))
+
+    def _path(self, cell: Any, run: Run) -> Path:
+        """The file of a cell: named by all that its rows depend on but the code."""
+        experiment, same = self.kept_as(cell) if self.kept_as else (self.name, cell)
+        identity = json.dumps([experiment, asdict(same)], sort_keys=True)
+        return run.folder / CELLS / experiment / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
+
+    def _finished(self, cells: Sequence[Any], run: Run) -> dict[Any, pd.DataFrame]:
+        """The rows of the cells that run holds, measured by the code as it is."""
+        tables = {cell: _read(self._path(cell, run)) for cell in cells}
+        held = {cell: table for cell, table in tables.items() if table is not None}
+        valid = {cell: table for cell, table in held.items() if table.attrs == _code_of(cell)}
+        if stale := len(held) - len(valid):
+            log.warning("%s: %d cells were measured by other code: measured again", self.name, stale)
+        return valid
 
     def _measured(self, cells: Sequence[Any], executor: Executor | None) -> Iterator[tuple[Any, pd.DataFrame | None]]:
         """Each cell with its rows, as they are done; None for one that no worker survives."""
@@ -130,12 +147,6 @@ def _by_the_same_files(measure: Callable[[Any], pd.DataFrame], digests: Mapping[
     return _in_one_thread(measure, cell)
 
 
-def _path(experiment: str, cell: Any, run: Run) -> Path:
-    """The file of a cell: named by all that its rows depend on but the code."""
-    identity = json.dumps([experiment, asdict(cell)], sort_keys=True)
-    return run.folder / CELLS / experiment / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.parquet"
-
-
 @cache
 def code() -> dict[str, str]:
     """What of the code the rows of a cell depend on: a cell that tells otherwise is measured again."""
@@ -157,16 +168,6 @@ def collect(run: Run) -> None:
     for folder in sorted((run.folder / CELLS).glob("*")):
         tables = [_read(path) for path in sorted(folder.glob("*.parquet"))]
         run.write_table(folder.name, merge([table for table in tables if table is not None]))
-
-
-def _finished(experiment: str, cells: Sequence[Any], run: Run) -> dict[Any, pd.DataFrame]:
-    """The rows of the cells that run holds, measured by the code as it is."""
-    tables = {cell: _read(_path(experiment, cell, run)) for cell in cells}
-    held = {cell: table for cell, table in tables.items() if table is not None}
-    valid = {cell: table for cell, table in held.items() if table.attrs == _code_of(cell)}
-    if stale := len(held) - len(valid):
-        log.warning("%s: %d cells were measured by other code: measured again", experiment, stale)
-    return valid
 
 
 def _read(path: Path) -> pd.DataFrame | None:
@@ -197,6 +198,6 @@ EXPERIMENTS = {
         Experiment("lyapunov", lyapunov.cells, lyapunov.measure),
         Experiment("remedies", remedied.cells, remedied.measure, timed=True),
         Experiment("training", training.cells, training.measure, timed=True),
-        Experiment("claims", claims.cells, claims.measure),
+        Experiment("claims", claims.cells, claims.measure, kept_as=claims.kept_as),
     )
 }

@@ -3,13 +3,15 @@
 import json
 from dataclasses import asdict, replace
 
+import pandas as pd
 import pytest
 
-from suites import depth, sequence
-from suites.claims import KINDS, cells, measure
+from suites import claims, depth, sequence
+from suites.claims import KINDS, cells, kept_as, measure
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS
-from suites.schema import COLUMNS
+from suites.results import Run
+from suites.schema import COLUMNS, merge
 
 
 def test_every_kind_is_there_and_no_cell_twice():
@@ -51,3 +53,27 @@ def test_rows_are_those_of_the_experiments_themselves():
     names = {"architectures": ["lstm"], "activations": ["tanh"], "initializers": ["chrono"]}
     (same,) = sequence.cells(**names, inputs=10, batch=8, seeds=2)
     assert measure(cell).equals(sequence.measure(replace(same, width=8, length=100)))
+
+
+def test_what_other_experiments_measured_in_the_folder_is_not_measured_again(tmp_path, monkeypatch):
+    every = cells(width=6, batch=2, seeds=1)
+    chosen = [next(cell for cell in every if cell.experiment == kind) for kind in ("curves", "depth", "time")]
+    run = Run.create(tmp_path / "run", {})
+    alone = [measure(cell) for cell in chosen]
+    for cell in chosen:
+        name, same = kept_as(cell)
+        EXPERIMENTS[name].run([same], run)
+    monkeypatch.setattr(claims, "KINDS", {})
+    table = EXPERIMENTS["claims"].run(chosen, run)
+    pd.testing.assert_frame_equal(table, merge(alone))
+
+
+def test_what_claims_measured_is_not_measured_again_by_the_experiment(tmp_path, monkeypatch):
+    cell = next(cell for cell in cells(width=6, batch=2, seeds=1) if cell.experiment == "depth")
+    run = Run.create(tmp_path / "run", {})
+    rows = EXPERIMENTS["claims"].run([cell], run)
+    _, same = kept_as(cell)
+    unmeasured = replace(EXPERIMENTS["depth"], measure=None)
+    pd.testing.assert_frame_equal(unmeasured.run([same], run), rows)
+    only = next(cell for cell in cells() if cell.experiment == "symmetry")
+    assert kept_as(only) == ("claims", only)
