@@ -20,6 +20,7 @@ from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import parameters
 from suites import attenuation, summary
 from suites.attenuation import LOG10_2, Array, log10_norm
+from suites.draws import remembered
 from suites.errors import UserError, whole
 from suites.own_activations import lookup_activation, lookup_activations
 from suites.schema import stack
@@ -89,8 +90,8 @@ class Point(Initializer):
 
 
 def initializer(sw2: float, sb2: float) -> Initializer:
-    """The row to draw the networks of a point with."""
-    normal = INITIALIZERS["lecun_normal"]
+    """The row to draw the networks of a point with; all points share their draws, in this process."""
+    normal = remembered(INITIALIZERS["lecun_normal"])
     return Point(
         name="normal", unit=normal.unit, paper=normal.paper, variance=lambda i, o: sw2 / i, bias_variance=lambda i: sb2
     )

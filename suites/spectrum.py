@@ -15,6 +15,7 @@ from kernels.initializers import INITIALIZERS, Initializer
 from kernels.layer import Layer, State, parameters
 from suites import attenuation
 from suites.attenuation import LOG10_2, Array, log10_norm, rescaling
+from suites.draws import remembered
 from suites.own_activations import lookup_activation
 from suites.schema import stack
 from suites.spectrum_theory import predicted
@@ -96,7 +97,7 @@ def _seed(cell: SpectrumCell, seed: int) -> list[dict[str, Any]]:
     dtype = DTYPES[cell.dtype]
     weights, inputs, _ = attenuation.streams(seed)
     row, rule = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
-    network = ARCHITECTURES[cell.architecture].build(row, rule, cell.width, cell.depth)
+    network = ARCHITECTURES[cell.architecture].build(row, remembered(rule), cell.width, cell.depth)
     state = network.init(weights, (cell.width, cell.width), dtype)
     (_, W, _), *_ = parameters(state.children[0])
     sb2 = rule.of(row).bias_variance(cell.width)

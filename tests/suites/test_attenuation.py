@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from suites import attenuation
 from suites.attenuation import comfort, log10_norm, rescaling, sensible, streams
 from suites.errors import UserError
 

@@ -1,12 +1,14 @@
 """Phase diagrams: points against a naive network and closed forms, and what the table says of them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kernels.activations import ACTIVATIONS
-from suites import phase
+from suites import draws, phase
 from suites.attenuation import streams
 from suites.errors import UserError
 from suites.phase import decades, depth_scale, diagram
@@ -117,3 +119,15 @@ def test_rates():
     assert depth_scale(1.0) == depth_scale(1 - 1e-15) == math.inf
     assert depth_scale(0.0) == depth_scale(math.inf) == 0.0
     assert math.isnan(depth_scale(math.nan))
+
+
+def test_points_that_share_their_draws_are_as_if_they_did_not():
+    cell = phase.cells(points=2, depth=3, width=8, batch=4, seeds=2)[1]
+    draws.forget()
+    first = phase.measure(cell)
+    phase.measure(replace(cell, activation="relu"))
+    pd.testing.assert_frame_equal(phase.measure(cell), first)
+    draws.forget()
+    second = replace(cell, weight_variances=cell.weight_variances[1:])
+    alone = first[first.weight_variance == cell.weight_variances[1]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(phase.measure(second), alone)

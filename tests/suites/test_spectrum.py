@@ -10,9 +10,9 @@ from kernels.architectures import ARCHITECTURES
 from kernels.initializers import INITIALIZERS
 from kernels.layer import parameters
 from suites import spectrum
-from suites.attenuation import LOG10_2, streams
+from suites.attenuation import LOG10_2, scaled, streams
 from suites.errors import UserError
-from suites.spectrum import jacobian, scaled
+from suites.spectrum import jacobian
 from suites.spectrum_summary import remarks, summary
 
 
@@ -105,7 +105,8 @@ def test_the_input_has_first_pre_activations_of_variance_one():
     rng = np.random.default_rng(2)
     network = ARCHITECTURES["plain"].build(ACTIVATIONS["tanh"], INITIALIZERS["he_normal"], 30, 2)
     state = network.init(rng, (4, 30), np.dtype("float64"))
-    network.forward(state, scaled(rng.standard_normal((4, 30)), state, 3.0, 0.0))
+    _, W, _ = next(parameters(state.children[0]))
+    network.forward(state, scaled(rng.standard_normal((4, 30)), W, 0.0, 3.0))
     assert np.mean(state.children[0].saved["z"] ** 2) == pytest.approx(3.0)
 
 
