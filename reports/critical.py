@@ -9,10 +9,11 @@ from reports.console import notes
 from reports.measuring import measured
 from reports.options import (
     Activations,
-    Architectures,
     Batch,
     Dask,
+    Depths,
     DType,
+    DTypes,
     Format,
     Initializers,
     KeptOut,
@@ -21,11 +22,14 @@ from reports.options import (
     Seed,
     Seeds,
     Width,
+    Widths,
     Workers,
 )
 from reports.tables import emit
+from suites.spectrum import ALONE
 
 Depth = Annotated[int, typer.Option(help="Layers.")]
+Alone = Annotated[Names, typer.Option("--architecture", help=f"{', '.join(ALONE)}; may be repeated.")]
 
 
 def critical(
@@ -84,14 +88,14 @@ def phase(
 
 def spectrum(
     context: typer.Context,
-    architectures: Architectures = ["plain"],  # noqa: B006
+    architectures: Alone = ["plain"],  # noqa: B006
     activations: Activations = ["tanh"],  # noqa: B006
     initializers: Initializers = ["xavier_normal", "orthogonal"],  # noqa: B006
-    depths: Annotated[list[int], typer.Option("--depth", help="Layers; may be repeated.")] = [50],  # noqa: B006
-    widths: Annotated[list[int], typer.Option("--width", help="Units per layer; may be repeated.")] = [256],  # noqa: B006
+    depths: Depths = [50],  # noqa: B006
+    widths: Widths = [256],  # noqa: B006
     seeds: Seeds = 4,
     seed: Seed = 0,
-    dtypes: Annotated[Names, typer.Option("--dtype", help="float32 or float64; may be repeated.")] = ["float64"],  # noqa: B006
+    dtypes: DTypes = ["float64"],  # noqa: B006
     workers: Workers = 1,
     dask: Dask = None,
     out: KeptOut = None,

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -112,12 +112,21 @@ def configuration(cell: Any) -> dict[str, Any]:
 
 
 def checked_names(
-    kind: str, architectures: Iterable[str], activations: Iterable[str], initializers: Iterable[str]
+    kind: str,
+    architectures: Iterable[str],
+    activations: Iterable[str],
+    initializers: Iterable[str],
+    offered: Mapping[str, Any] | None = None,
 ) -> list[list[str]]:
-    """The names, aliases resolved and each once, of rows that exist; UserError otherwise."""
-    table = {name: row for name, row in ARCHITECTURES.items() if kind in row.kinds}
+    """The names, aliases resolved and each once, of rows that exist; UserError otherwise.
+
+    offered: the architectures that an error names, where not all across depth or time will do.
+    """
+    table, names = {name: row for name, row in ARCHITECTURES.items() if kind in row.kinds}, [*architectures]
+    if unknown := [name for name in names if name not in table]:
+        known(offered or table, f"architecture across {kind}", unknown)
     return [
-        [row.name for row in known(table, f"architecture across {kind}", architectures)],
+        [row.name for row in known(table, f"architecture across {kind}", names)],
         [row.name for row in lookup_activations(activations)],
         [row.name for row in known(INITIALIZERS, "initializer", initializers)],
     ]

@@ -20,6 +20,9 @@ from suites.own_activations import lookup_activation
 from suites.schema import stack
 from suites.spectrum_theory import predicted
 
+# Architectures in which each sample goes its own way, without the others and in one piece.
+ALONE = {name: row for name, row in ARCHITECTURES.items() if row.kinds == DEPTH and row.least_batch == 1}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpectrumCell:
@@ -52,15 +55,15 @@ def cells(
     UserError where a name or a number is wrong, or nothing makes sense: an architecture that mixes samples or tokens
     has no Jacobian of one input.
     """
-    names = attenuation.checked_names("depth", architectures, activations, initializers)
+    names = attenuation.checked_names("depth", architectures, activations, initializers, offered=ALONE)
     sizes = attenuation.checked_sizes(dtypes, depth=depths, width=widths)
     attenuation.checked_numbers(dtypes[0], seeds=seeds, seed=seed)
 
     def build(architecture: str, activation: Activation, initializer: Initializer) -> None:
-        row = ARCHITECTURES[architecture]
-        if row.kinds != DEPTH or row.least_batch > 1:
-            raise ValueError(f"{row.name} mixes samples or tokens, so one input alone has no Jacobian")
-        row.build(activation, initializer, widths[0], depths[0])
+        if architecture not in ALONE:
+            why = "mixes samples or tokens, so one input alone has no Jacobian"
+            raise ValueError(f"{architecture} {why}; valid: {', '.join(ALONE)}")
+        ARCHITECTURES[architecture].build(activation, initializer, widths[0], depths[0])
 
     return [
         SpectrumCell(

@@ -55,4 +55,8 @@ def test_spectrum_prints_a_summary_and_keeps_its_rows(gradfade, tmp_path):
     assert (tmp_path / "kept" / "spectrum.parquet").exists()
     code, out, err = gradfade("spectrum", "--architecture", "batchnorm")
     assert (code, out) == (2, "")
-    assert err == "gradfade: batchnorm mixes samples or tokens, so one input alone has no Jacobian\n"
+    valid = "valid: plain, residual, residual_scaled, layernorm"
+    assert err == f"gradfade: batchnorm mixes samples or tokens, so one input alone has no Jacobian; {valid}\n"
+    code, out, err = gradfade("spectrum", "--architecture", "transformer")
+    assert (code, out) == (2, "")
+    assert err == f"gradfade: unknown architecture across depth 'transformer'; {valid}\n"
