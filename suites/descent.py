@@ -57,6 +57,7 @@ def descend(network: Layer, blocks: Blocks, dy: Array) -> Descent:
             found = _norms(gradients, dx)
         for name, norm in found.items():
             (weight_norms[name] if name else norms)[i] = norm - power * LOG10_2
+        stored.reach(slice(i, i + 1), dx[None], norms[i], power)
         if added := rescaling(found[""], dx.dtype):
             plain = plain or (i, dx.copy())
             power += added

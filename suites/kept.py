@@ -9,6 +9,8 @@ POSITIONS = {
     "first_subnormal_position": "where, on the way back, half of the seeds or more have no normal number left that is"
     " not rescaled; blank if fewer",
     "first_zero_position": "where they have nothing but 0 left",
+    "float64_first_subnormal_position": "the same of float32's gradient as float64 would keep it",
+    "float64_first_zero_position": "where float64 would have nothing but 0 left",
 }
 # Columns of a summary, and what they mean.
 KEPT = POSITIONS | {

@@ -18,7 +18,7 @@ from suites.attenuation import Array
 from suites.draws import remembered
 from suites.errors import UserError, whole
 from suites.own_activations import lookup_activation
-from suites.rescaled import rescaled
+from suites.rescaled import norms_of, rescaled
 from suites.schema import stack
 from suites.stored import Stored, stored_rows
 from suites.trained import FEATURES, TRAINING, trained
@@ -176,7 +176,9 @@ def _attended(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     stored = [Stored(network, cell.length) for network in networks]
     for plain in reversed(stored):  # so that the network's own derivative comes last
         plain.note(slice(None), plain.layer.backward(state, dy))
-    norms = rescaled(networks[0], state, dy)
+    gradient, powers = rescaled(networks[0], state, dy)
+    norms = norms_of(gradient) - powers * attenuation.LOG10_2
+    stored[0].reach(slice(None), gradient, norms, powers)
     steps = {"seed": seed, "position": range(len(x))}
     return [
         *attenuation.gradient_rows(seed, cell.dtype, norms, stored[0].norms),

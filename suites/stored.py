@@ -9,19 +9,21 @@ import numpy as np
 
 from kernels.checks import DTYPES
 from kernels.layer import Layer
-from suites.attenuation import Array, log10_norm
+from suites.attenuation import LOG10_2, Array, log10_norm
 
 
 class Stored:
     """The gradient as a backward pass of layer's leaves it, at positions 0 to the last.
 
     norms: log10 of its norm, -inf where it is 0. largest: its largest magnitude, inf where that is surely a normal
-    number. gradient: that at hand.
+    number. gradient: that at hand. beyond: log10 of the largest magnitude of the gradient itself, which no dtype cuts
+    off, inf where float64 surely has it as a normal number.
     """
 
     def __init__(self, layer: Layer, last: int) -> None:
         self.layer, self.last = layer, last
         self.norms, self.largest = np.full(last + 1, -math.inf), np.zeros(last + 1)
+        self.beyond = np.full(last + 1, math.inf)
         self.gradient: dict[str, Array] = {}
 
     def note(self, here: slice, gradients: Array, norms: Any = None) -> None:
@@ -30,7 +32,21 @@ class Stored:
         if np.min(self.norms[here]) > _surely_normal(gradients[0].size, gradients.dtype):
             self.largest[here] = math.inf
         else:
-            self.largest[here] = np.abs(gradients).max(axis=tuple(range(1, gradients.ndim)))
+            self.largest[here] = _largest(gradients)
+
+    def reach(self, here: slice, gradients: Array, norms: Any, powers: Any) -> None:
+        """Keep what is beyond, of gradients (positions, ...) that were multiplied by two to powers; norms: of neither.
+
+        powers: one, or one of each position.
+        """
+        if np.min(norms) <= _surely_normal(gradients[0].size, DTYPES["float64"]):
+            with np.errstate(divide="ignore"):
+                self.beyond[here] = np.log10(_largest(gradients), dtype=np.float64) - np.asarray(powers) * LOG10_2
+
+
+def _largest(gradients: Array) -> Array:
+    """The largest magnitude at each position."""
+    return np.asarray(np.abs(gradients).max(axis=tuple(range(1, gradients.ndim))))
 
 
 @cache
@@ -43,11 +59,16 @@ def stored_rows(seed: int, dtype: str, stored: Sequence[Stored]) -> list[dict[st
     """Rows of where the gradient is lost first, on its way back from the last position, and of the other derivative.
 
     first_subnormal_position: from there on no element is a normal number of dtype; first_zero_position: from there on
-    all are 0. NaN where that is nowhere. from_output_gradient: log10 of the norm, over that at the last position, with
-    the derivative from the output, where there is such a pass after the first.
+    all are 0; float64_first_..., where dtype is another: from where on float64 would have it so. NaN where that is
+    nowhere. from_output_gradient: log10 of the norm, over that at the last position, with the derivative from the
+    output, where there is such a pass after the first.
     """
     tiny, largest = np.finfo(DTYPES[dtype]).smallest_normal, stored[0].largest
     firsts = {"first_subnormal_position": largest < tiny, "first_zero_position": largest == 0}
+    if dtype != "float64":
+        limits = np.finfo(np.float64)
+        ends = {"subnormal": limits.smallest_normal, "zero": limits.smallest_subnormal}
+        firsts |= {f"float64_first_{what}_position": stored[0].beyond < np.log10(end) for what, end in ends.items()}
     with np.errstate(invalid="ignore"):
         curves = [other.norms - other.norms[-1] for other in stored[1:]]
     return [

@@ -112,8 +112,10 @@ class Walk:
                 self.gradient, self.power = gradient, self.power + power
                 if math.isfinite(largest[0]):
                     self.rate = (largest[0] - largest[-1]) / len(x)
+                here = slice(at, at + len(x) + 1)
                 for name, found in norms.items():
-                    self.norms[name][at : at + len(x) + 1] = found - self.power * LOG10_2
+                    self.norms[name][here] = found - self.power * LOG10_2
+                self.stored[0].reach(here, state.saved["dh"], self.norms["h"][here], self.power)
                 return self.power == 0
         half = len(x) // 2
         middle = _states(state, half)

@@ -72,6 +72,7 @@ def test_rows_are_complete():
     positions = {"log10_gradient": 7, "log10_gradient_norm": 7, "float32_gradient": 7, "forward_variance": 7}
     positions |= {"log10_weight_gradient": 12, "saturated_share": 6, "dead_share": 6, "saved_bytes": 6}
     positions |= {"effective_rank": 7, "first_subnormal_position": 1, "first_zero_position": 1}
+    positions |= {"float64_first_subnormal_position": 1, "float64_first_zero_position": 1}
     expected = {(metric, seed): count for metric, count in positions.items() for seed in (4, 5)}
     seedless = {metric: count for (metric, seed), count in counts.items() if pd.isna(seed)}
     assert {key: count for key, count in counts.items() if not pd.isna(key[1])} == expected

@@ -65,6 +65,16 @@ def test_where_float32_loses_the_gradient(seed):
     assert np.isfinite(values(table, "log10_gradient")).all()
 
 
+def test_where_float64_would_lose_it_is_told_of_a_float32_run():
+    size = {"depths": [600], "widths": [8], "batch": 3, "seeds": 2}
+    narrow, wide = measured(**size), measured(**size, dtypes=["float64"])
+    for name in ("first_subnormal_position", "first_zero_position"):
+        derived, found = values(narrow, f"float64_{name}"), values(wide, name)
+        assert (found > 0).all()
+        assert np.abs(derived - found).max() <= 1
+    assert np.isnan(values(measured(depths=[90], widths=[8], batch=3, seeds=1), "float64_first_zero_position")).all()
+
+
 def test_a_gradient_that_is_kept_is_lost_nowhere():
     table = measured(activation="relu", initializer="he_normal", depths=[9], widths=[16], batch=4, seeds=1)
     assert np.isnan(values(table, "first_subnormal_position")).all()

@@ -66,6 +66,34 @@ def test_where_a_gradient_leaves_the_dtype(dtype, length, smallest):
     assert values(table, "log10_gradient_norm") == pytest.approx(norms, abs=0.05)
 
 
+def test_where_float64_would_lose_what_float32_goes_through_rescaled():
+    """To within a step: it is the same gradient but for float32's roundings."""
+    grid = {**GRID, "activations": ["sigmoid"], "lengths": [1500]}
+    narrow, wide = (sequence.measure(*sequence.cells(**grid, dtypes=[dtype])) for dtype in ("float32", "float64"))
+    for name in ("first_subnormal_position", "first_zero_position"):
+        (derived,), (found,) = values(narrow, f"float64_{name}"), values(wide, name)
+        assert found > 0
+        assert abs(derived - found) <= 1
+        assert f"float64_{name}" not in set(wide.metric)
+        assert values(narrow, name)[0] > derived
+
+
+def test_each_step_has_a_power_of_two_of_its_own():
+    """As of a Transformer across time."""
+    gradients = np.array([[3.0, -4.0], [0.0, 0.0], [0.5, 0.25], [1.0, 1.0]], np.float32).reshape(4, 1, 2)
+    powers = np.array([1030, 0, 1080, 0])
+    with np.errstate(divide="ignore"):
+        norms = np.log10([5.0, 0.0, math.hypot(0.5, 0.25), math.sqrt(2)]) - powers * math.log10(2)
+    stored = Stored(None, 3)
+    stored.note(slice(None), gradients)
+    stored.reach(slice(None), gradients, norms, powers)
+    assert stored.beyond == pytest.approx([math.log10(4) - 1030 * math.log10(2), -math.inf,
+                                           math.log10(0.5) - 1080 * math.log10(2), 0.0])  # fmt: skip
+    rows = {row["metric"]: row["value"] for row in stored_rows(0, "float32", [stored])}
+    assert (rows["float64_first_subnormal_position"], rows["float64_first_zero_position"]) == (2, 2)
+    assert rows["first_zero_position"] == 1
+
+
 def test_what_the_derivative_from_the_output_loses():
     """Saturated units of tanh: 1 - y^2 is 0 where y rounds to 1, while the slope itself is not."""
     (cell,) = sequence.cells(initializers=["saturating"], dtypes=["float64"], lengths=[7], **GRID)
@@ -118,7 +146,8 @@ def test_first_positions_on_the_way_back(largest, subnormal, zero):
     stored = Stored(None, 5)
     stored.note(slice(None), np.array(largest, np.float32).reshape(6, 1, 1))
     rows = {row["metric"]: row for row in stored_rows(4, "float32", [stored])}
-    assert rows.keys() == {"first_subnormal_position", "first_zero_position"}
+    lost = {"first_subnormal_position", "first_zero_position"}
+    assert rows.keys() == lost | {f"float64_{name}" for name in lost}
     found = [rows[f"first_{name}_position"]["value"] for name in ("subnormal", "zero")]
     assert found == pytest.approx([subnormal, zero], nan_ok=True)
     assert {row["seed"] for row in rows.values()} == {4}
