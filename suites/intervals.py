@@ -1,5 +1,6 @@
 """Intervals of means over seeds."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,3 +16,10 @@ def half_width(error: Any, seeds: Any) -> Any:
     from scipy.special import stdtrit  # takes as long to import as Numba does
 
     return stdtrit(np.maximum(seeds - 1, 1), 0.5 + CONFIDENCE / 2) * error
+
+
+def standard_error(values: Any) -> float:
+    """That of the mean of an array or series; NaN of one value, or where one is not finite."""
+    if len(values) < 2 or not np.isfinite(values).all():
+        return math.nan
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -3,10 +3,9 @@
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from suites.intervals import half_width
+from suites.intervals import half_width, standard_error
 from suites.schema import SCHEMA
 from suites.summary import CONFIGURATION
 
@@ -39,7 +38,7 @@ def _summary(rows: pd.DataFrame) -> dict[str, Any]:
         "spread_s2": (predicted["predicted_spread_s2"], 0.0),
     }
     for name, (expected, least) in expectations.items():
-        mean, error = float(values[name].mean()), _standard_error(values[name])
+        mean, error = float(values[name].mean()), standard_error(values[name])
         half = half_width(error, found["seeds"])
         found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
         found |= {f"predicted_{name}": predicted[f"predicted_{name}"]}
@@ -47,15 +46,6 @@ def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     largest = rows[(rows.metric == "log10_singular_value") & (rows.position == 1)].value.to_numpy()
     found |= {"log10_largest": largest.mean(), "log10_condition": values["log10_condition"].mean()}
     return found | {"predicted_sd": predicted["predicted_sd"]}
-
-
-def _standard_error(values: "np.ndarray[Any, Any]") -> float:
-    """That of the mean; NaN of one value, or where one is not finite."""
-    return (
-        float(values.std(ddof=1)) / math.sqrt(len(values))
-        if len(values) > 1 and np.isfinite(values).all()
-        else math.nan
-    )
 
 
 def remarks(table: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from suites.errors import UserError
-from suites.intervals import half_width
+from suites.intervals import half_width, standard_error
 from suites.kept import KEPT, kept
 from suites.schema import COLUMNS
 from suites.theory import PREDICTIONS
@@ -59,7 +59,7 @@ def attenuation(rows: pd.DataFrame, experiment: str) -> pd.DataFrame:
         seeds="size",
         seeds_zero=lambda value: int(np.isneginf(value).sum()),
         total_decades=lambda value: value.mean(skipna=False),
-        error=_standard_error,
+        error=standard_error,
     )
     table = table.join(predicted).join(sd).join(kept(rows, CONFIGURATION)).reset_index()
     expected = centre(table.predicted_log10_gradient, table.predicted_sd).where(~_bandless(table))
@@ -157,11 +157,6 @@ def centre(predicted: pd.Series, sd: pd.Series) -> pd.Series:
     median is theory times exp(-beta/4), and beta = (2 ln(10) sd)^2.
     """
     return predicted - math.log(10) * sd.fillna(0.0) ** 2
-
-
-def _standard_error(values: pd.Series) -> float:
-    """That of the mean; NaN of one value, or where one is not finite."""
-    return float(values.sem()) if np.isfinite(values).all() else np.nan
 
 
 def _by_configuration(rows: pd.DataFrame, metric: str) -> "pd.api.typing.SeriesGroupBy":

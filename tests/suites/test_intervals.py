@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from suites.intervals import half_width
+from suites.intervals import half_width, standard_error
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 8, 1000])
@@ -24,3 +24,10 @@ def test_of_a_column_each_has_its_own():
 
 def test_one_seed_has_none():
     assert np.isnan(half_width(np.nan, 1))
+
+
+def test_the_standard_error_is_that_of_scipy_and_none_of_what_is_infinite():
+    values = np.random.default_rng(2).standard_normal(7)
+    assert standard_error(values) == standard_error(pd.Series(values)) == pytest.approx(stats.sem(values))
+    for none in ([1.0], [1.0, -np.inf], [np.nan, 2.0]):
+        assert np.isnan(standard_error(np.array(none)))
