@@ -21,7 +21,7 @@ from reports.judging import claims
 from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, timed, train
 from reports.options import Format, KeptOut, Names, Out, Own, Profile, Seed
-from reports.tables import SHOWN, emit
+from reports.tables import emit, shown
 from suites import interrupts
 from suites.environment import version
 from suites.errors import UserError, known
@@ -92,7 +92,7 @@ def bench(
         raise
     results = load(folder)
     cost, peers = results["cost"], ratios.cells(results["peers"])
-    emit(cost.reindex(columns=SHOWN) if format == "table" else cost, format)
+    emit(shown(cost) if format == "table" else cost, format)
     if format in ("table", "markdown"):
         for title, table in ratios.summary(peers).items():
             emit(table, format, title=title)

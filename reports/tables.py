@@ -37,6 +37,12 @@ def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None,
     FORMATS[format](frame, file or sys.stdout, title)
 
 
+def shown(cost: pd.DataFrame) -> pd.DataFrame:
+    """What of the benchmarks' table fits a terminal: SHOWN, and of a benchmark's name the words that -k takes."""
+    words = cost.benchmark.str.partition("::test_")[2].str.replace(r"[][-]+", " ", regex=True).str.strip()
+    return cost.assign(benchmark=words).reindex(columns=SHOWN)
+
+
 def cell(value: object) -> str:
     """A value as people read it: four significant digits, all of a whole number below a million; nothing if missing."""
     if value is None or value is pd.NA or value != value:  # NaN is the value that differs from itself

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.tables import emit
+from reports.tables import SHOWN, emit, shown
 from suites.errors import UserError
 
 FRAME = pd.DataFrame({
@@ -118,3 +118,14 @@ def test_what_fits_stands_in_one_table_with_its_names_whole(monkeypatch):
     emit(WIDE.iloc[:, :8], file=file)
     assert "a_column_of_a_long_name_5" in file.getvalue()
     assert file.getvalue().count("bias_variance") == 1
+
+
+def test_benchmarks_are_told_by_words_that_fold():
+    name = "bench_layers.py::test_block[transformer_post-gelu-forward_backward-T64-N16-D128-A4-float32]"
+    cost = pd.DataFrame({"benchmark": [name, "bench_x.py::test_whole"], "ns_per_element": 1.5, "op": "block"})
+    table = shown(cost)
+    assert [*table] == SHOWN
+    assert table.benchmark.tolist() == ["block transformer_post gelu forward_backward T64 N16 D128 A4 float32", "whole"]
+    file = io.StringIO()
+    emit(table, file=file)
+    assert max(map(len, file.getvalue().splitlines())) <= 80
