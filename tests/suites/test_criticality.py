@@ -1,6 +1,7 @@
 """What gradfade critical says, against the literature and quadrature that shares nothing with it."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -97,3 +98,57 @@ def test_rows_are_of_every_activation_and_bias():
 def test_an_impossible_bias_is_refused(sb2):
     with pytest.raises(UserError, match="a bias variance must be"):
         critical(["tanh"], [sb2])
+
+
+OWN = """
+import math
+
+def f(x, a):
+    return {f}
+
+def f_derivative(x, y, a):
+    T = type(x)
+    return {df}
+
+f_a = {a}
+f_kinks = {kinks}
+"""
+SCALED = {  # f, f' as Numba compiles them, and as Python computes them; kinks, in units of 1/a
+    "tanh": ("math.tanh(a * x)", "a * (T(1) - y * y)",
+             lambda x: math.tanh(x), lambda x: 1 / math.cosh(min(abs(x), 300)) ** 2, ()),
+    "softsign": ("a * x / (type(x)(1) + abs(a * x))", "a / (T(1) + abs(a * x)) ** 2",
+                 lambda x: x / (1 + abs(x)), lambda x: (1 + abs(x)) ** -2, ()),
+    "clipped": ("max(type(x)(-1), min(type(x)(1), a * x))", "a if abs(a * x) < T(1) else T(0)",
+                lambda x: max(-1, min(1, x)), lambda x: float(abs(x) < 1), (-1, 1)),
+    "bump": ("a * x * math.exp(-a * a * x * x / type(x)(2))",
+             "a * (T(1) - a * a * x * x) * math.exp(-a * a * x * x / T(2))",
+             lambda x: x * math.exp(-x * x / 2), lambda x: (1 - x * x) * math.exp(-x * x / 2), ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("a", [0.01, 100.0])
+@pytest.mark.parametrize("kind", SCALED)
+def test_ones_own_on_any_scale(tmp_path, kind, a):
+    """f(a x) at N(0, q) is f at N(0, a^2 q): the gain, fixed points and chi by SciPy, of the function itself."""
+    f_text, df_text, f, df, kinks = SCALED[kind]
+    path = tmp_path / "own.py"
+    path.write_text(OWN.format(f=f_text, df=df_text, a=a, kinks=tuple(kink / a for kink in kinks)))
+    found = row(f"{path}:f", 0.0)
+    ends = sorted({-13.0, *(side * 10.0**power for power in range(-4, 2) for side in (-1, 1)), 0.0, 13.0})
+
+    def moment(g, q):
+        """E[g(sqrt(q) z)^2]."""
+        places = sorted({*ends, *(kink / math.sqrt(q) for kink in kinks if abs(kink) < 13 * math.sqrt(q))})
+
+        def weighted(z):
+            return g(math.sqrt(q) * z) ** 2 * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+        return sum(scipy.integrate.quad(weighted, *part, epsabs=1e-14, limit=200)[0] for part in pairwise(places))
+
+    assert found.gain == pytest.approx((a * a * moment(df, a * a)) ** -0.5, rel=1e-9)
+    assert (found.critical_weight_variance, found.critical_variance) == (pytest.approx(a**-2, rel=1e-9), 0.0)
+    for sw2, q, chi in ((1.0, found.lecun_variance, found.lecun_chi), (2.0, found.he_variance, found.he_chi)):
+        assert (q == 0) == (a < 1)
+        if q:
+            assert sw2 * moment(f, a * a * q) == pytest.approx(q, rel=1e-8)
+        assert chi == pytest.approx(sw2 * a * a * (moment(df, a * a * q) if q else 1), rel=1e-8)

@@ -123,6 +123,9 @@ FINE = {
     "wavy": "f = lambda x: math.sin(x)\nf_derivative = lambda x: math.cos(x)\n",
     "kinks where nothing bends": TANH + SLOPE + "f_kinks = [1, 2.5]\n",
     "large": "def f(x):\n    return x * x * x\ndef f_derivative(x):\n    return type(x)(3) * x * x\n",
+    "kinks that float32 does not have": "def f(x):\n    T = type(x)\n    return max(T(-1), min(T(1), T(100) * x))\n"
+    "def f_derivative(x):\n    T = type(x)\n    return T(100) if abs(T(100) * x) < T(1) else T(0)\n"
+    "f_kinks = (-0.01, 0.01)\n",
     "straight": "def f(x):\n    return x\ndef f_derivative(x):\n    return type(x)(1)\n",
 }
 
