@@ -13,11 +13,11 @@ import pandas as pd
 import typer
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
+from reports.claims_command import claims
 from reports.console import notes, progress_bar, show_log
 from reports.critical import critical, phase, spectrum
 from reports.diagnosing import diagnose, remedies
-from reports.examining import doctor
-from reports.judging import claims
+from reports.doctor import doctor
 from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, timed, train
 from reports.options import Format, KeptOut, Names, Out, Own, Profile, Seed

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from reports.claim import Bound, Claim, Judged, Verdict, judge, judge_part, why
+from reports.claim_evidence import Evidence
 from reports.claims_depth import DEPTH
 from reports.claims_networks import NETWORKS
 from reports.claims_shapes import SHAPES
 from reports.claims_time import TIME
 from reports.claims_training import TRAINING
-from reports.evidence import Evidence
 from reports.load import Tables
 from reports.words import listed, number
 

@@ -17,7 +17,7 @@ from reports.bounds import (
     share,
 )
 from reports.claim import Claim, Figure, Part, untestable
-from reports.evidence import Configuration, Evidence, figure
+from reports.claim_evidence import Configuration, Evidence, figure
 from reports.measures import (
     Measure,
     across_depth,

@@ -2,7 +2,7 @@
 
 from reports.bounds import FEW, MORE, STEADY, VANISHED, WITHIN_TWO, Bound
 from reports.claim import Claim, Figure, Part, untestable
-from reports.evidence import Configuration, Evidence, at, figure
+from reports.claim_evidence import Configuration, Evidence, at, figure
 from reports.measures import Measure, across_depth, across_time, gained, kept, mean_over_layers, total
 from reports.measures_parameters import (
     deep_as_expected,

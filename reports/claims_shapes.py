@@ -18,7 +18,7 @@ from reports.bounds import (
     exactly,
 )
 from reports.claim import Claim, Figure, Part, untestable
-from reports.evidence import Configuration, Evidence, at, figure
+from reports.claim_evidence import Configuration, Evidence, at, figure
 from reports.measures import Measure, across_depth, gained, per_factor, shape, total
 from reports.measures_training import best_by
 

@@ -4,7 +4,7 @@ import math
 
 from reports.bounds import KEPT, MORE, SHRINKS, STRAIGHT, VANISHED, WITHIN_TWO, Bound, factor, order_of
 from reports.claim import Claim, Figure, Part
-from reports.evidence import Configuration, Evidence, figure
+from reports.claim_evidence import Configuration, Evidence, figure
 from reports.measures import Measure, across_depth, across_time, change_of_variance, gained, straightness, total
 from reports.measures_training import remembers
 

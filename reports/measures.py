@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.claim import Figure, MissingError
-from reports.evidence import Configuration, Evidence, at, figure
+from reports.claim_evidence import Configuration, Evidence, at, figure
 from suites.verdicts import LIMIT
 
 Measure = Callable[[Evidence], Figure]

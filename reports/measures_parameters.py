@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.bounds import KEPT, VANISHED
 from reports.claim import Figure, MissingError
-from reports.evidence import Configuration, Evidence, at, figure
+from reports.claim_evidence import Configuration, Evidence, at, figure
 from reports.measures import Measure
 from suites import verdicts
 from suites.claims import DIAGNOSED, DIAGNOSED_LAYERS

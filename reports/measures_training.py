@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.bounds import Bound
 from reports.claim import Figure, MissingError, Part
-from reports.evidence import Evidence, figure
+from reports.claim_evidence import Evidence, figure
 from reports.measures import Measure
 from suites.summary import CONFIGURATION
 

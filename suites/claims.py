@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from suites import attenuation, curves, depth, sequence
-from suites.probes import PROBES
+from suites.claim_probes import PROBES
 
 TOKENS = 8  # length of a Transformer's sequences across depth; its batch is so much smaller than the others'
 INPUTS = 10  # features of a cell's input

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernels import ACTIVATIONS
-from suites.own import Arrays, Call
+from suites.gradfade_calls import Arrays, Call
 
 
 def imported() -> Any:

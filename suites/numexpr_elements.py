@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kernels.reference_activations import SELU_ALPHA, SELU_SCALE
-from suites.own import Arrays, Call
+from suites.gradfade_calls import Arrays, Call
 
 # f(x) and dy * f'(x) as users of numexpr would write them; it has no erf. c are the constants of a row, in order.
 _FORMULAS: dict[str, tuple[str, str, tuple[float, ...]]] = {

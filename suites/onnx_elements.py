@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from suites.own import Arrays, Call
+from suites.gradfade_calls import Arrays, Call
 
 # Operator, attributes and further inputs, in ONNX's operator set 24.
 _ONNX: dict[str, tuple[str, dict[str, Any], tuple[float, ...]]] = {

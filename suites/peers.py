@@ -17,9 +17,9 @@ import numpy as np
 from kernels import ACTIVATIONS, piecewise
 from kernels.elementwise import Activation
 from kernels.layer import Array, Layer, State
-from suites import jax_elements, numexpr_elements, onnx_elements, own, pytorch, torch_modes
-from suites.own import Arrays as Arrays
-from suites.own import Call
+from suites import gradfade_calls, jax_elements, numexpr_elements, onnx_elements, pytorch, torch_modes
+from suites.gradfade_calls import Arrays as Arrays
+from suites.gradfade_calls import Call
 from suites.threads import one_thread
 
 OWN = "gradfade"
@@ -83,10 +83,10 @@ def expected(
 _ROWS = (
     Contender(
         name=OWN,
-        element=own.gradfade,
-        network=own.gradfade_network,
-        product=own.gradfade_product,
-        in_threads=own.in_threads,
+        element=gradfade_calls.gradfade,
+        network=gradfade_calls.gradfade_network,
+        product=gradfade_calls.gradfade_product,
+        in_threads=gradfade_calls.in_threads,
     ),
     Contender(
         name="torch",
@@ -121,8 +121,8 @@ _ROWS = (
     Contender(
         name="numexpr", needs=("numexpr",), element=numexpr_elements.numexpr, offers=numexpr_elements.numexpr_has
     ),
-    Contender(name="numpy", product=own.numpy_product, mode=one_thread),
-    Contender(name="openblas", product=own.openblas_product),
+    Contender(name="numpy", product=gradfade_calls.numpy_product, mode=one_thread),
+    Contender(name="openblas", product=gradfade_calls.openblas_product),
 )
 
 CONTENDERS = {row.name: row for row in _ROWS}

@@ -12,7 +12,7 @@ from typing import Any
 from kernels import ACTIVATIONS
 from kernels.layer import Array, Layer, State
 from kernels.reference_activations import SELU_ALPHA, SELU_SCALE
-from suites.own import Arrays, Call
+from suites.gradfade_calls import Arrays, Call
 
 
 @dataclass(frozen=True)

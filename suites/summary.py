@@ -10,8 +10,8 @@ import pandas as pd
 
 from suites.errors import UserError
 from suites.intervals import half_width, standard_error
-from suites.kept import KEPT, kept
 from suites.schema import COLUMNS
+from suites.stored_summary import KEPT, kept
 from suites.theory import PREDICTIONS
 
 # Everything that names a configuration: what stands between the experiment and the seed.

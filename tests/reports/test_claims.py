@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from reports.claim import Verdict, judge, judge_part
+from reports.claim_evidence import SIZES, Evidence
 from reports.claims import CLAIMS, MARKS, details, judged, ledger, section
-from reports.evidence import SIZES, Evidence
 from reports.load import Tables
 from reports.words import MINUS
 from suites.claims import cells

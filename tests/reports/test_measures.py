@@ -9,7 +9,7 @@ from scipy import stats
 
 from reports import measures
 from reports.claim import MissingError
-from reports.evidence import Evidence
+from reports.claim_evidence import Evidence
 from reports.load import Tables
 from suites.schema import merge, rows
 

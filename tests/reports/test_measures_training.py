@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reports.claim import MissingError
-from reports.evidence import Evidence
+from reports.claim_evidence import Evidence
 from reports.load import Tables
 from reports.measures_training import remembers
 from suites.schema import rows

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from suites import summary
-from suites.kept import kept
 from suites.schema import stack
+from suites.stored_summary import kept
 from suites.summary import CONFIGURATION
 
 CELL = {"experiment": "depth", "architecture": "plain", "initializer": "he_normal", "depth": 9}

@@ -12,9 +12,9 @@ from kernels.checks import DTYPES
 from kernels.initializers import INITIALIZERS
 from kernels.layer import chain
 from suites import attenuation
+from suites.claim_probes import PROBES
 from suites.claims import ClaimCell
 from suites.datasets import digits
-from suites.probes import PROBES
 
 
 def cell(experiment, architecture="plain", activation="sigmoid", initializer="xavier_normal", **more):
