@@ -13,7 +13,7 @@ import pandas as pd
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.checks import DTYPES
-from suites import layer_gate, summary, sweeps
+from suites import default_sweep, layer_gate, summary
 from suites.experiment import EXPERIMENTS
 from suites.grids import grid
 from suites.limits import THREADS
@@ -75,14 +75,16 @@ def test_time(benchmark, timed, results, seed, activation, initializer):
 @grid(quick=lambda **_: False, count=[threads for threads in THREADS if threads > 1])
 def test_workers(benchmark, timed, seed, count):
     """The default sweep by workers, beside this process alone: ratio is what they gain."""
-    cells = sweeps.default_sweep(2 * SEEDS, seed)
+    cells = default_sweep.cells(2 * SEEDS, seed)
     with executor(count) as pool:
 
         def check():
-            pd.testing.assert_frame_equal(sweeps.own_sweep(cells, pool), sweeps.own_sweep(cells), check_exact=True)
+            pd.testing.assert_frame_equal(
+                default_sweep.measure(cells, pool), default_sweep.measure(cells), check_exact=True
+            )
 
-        how = partial(race, rival=lambda: sweeps.own_sweep(cells), rounds=2)
-        alone = timed(sweeps.work(cells), lambda: sweeps.own_sweep(cells, pool), check, how, workers=count)
+        how = partial(race, rival=lambda: default_sweep.measure(cells), rounds=2)
+        alone = timed(default_sweep.work(cells), lambda: default_sweep.measure(cells, pool), check, how, workers=count)
     if benchmark.enabled:
         benchmark.extra_info["ratio"] = median(alone) / benchmark.stats.stats.median
 

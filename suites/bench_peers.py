@@ -15,7 +15,7 @@ import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.layer import empty
-from suites import gate, sweeps, torch_modes, torch_sweep
+from suites import default_sweep, gate, torch_modes, torch_sweep
 from suites.buffers import inputs
 from suites.comparisons import COMPARISONS, WAYS, check_same
 from suites.grids import always, grid
@@ -219,14 +219,14 @@ def test_layer(benchmark, timed, seed, way, comparison, size, direction, threads
     threads=THREADS,
 )
 def test_sweep(benchmark, timed, seed, contender, seeds, threads):
-    cells = sweeps.default_sweep(seeds, seed)
-    work = sweeps.work(cells)
+    cells = default_sweep.cells(seeds, seed)
+    work = default_sweep.work(cells)
     with executor(threads) as pool, torch_modes.in_threads(threads):
-        calls = {contender: lambda: torch_sweep.sweep(cells), OWN: lambda: sweeps.own_sweep(cells, pool)}
+        calls = {contender: lambda: torch_sweep.sweep(cells), OWN: lambda: default_sweep.measure(cells, pool)}
 
         def check():
-            sweeps.check(cells)
-            sweeps.own_sweep(cells[:: len(cells) // threads], pool)  # have each worker ready
+            default_sweep.check(cells)
+            default_sweep.measure(cells[:: len(cells) // threads], pool)  # have each worker ready
 
         compete(benchmark, timed, work, calls, "hooks", check, rounds=2, subject="sweep", threads=threads)
 

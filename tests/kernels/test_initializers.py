@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from kernels.activations import ACTIVATIONS
 from kernels.initializers import INITIALIZERS
@@ -82,6 +83,23 @@ def test_orthogonal(rng, shape):
     weights = INITIALIZERS["orthogonal"].draw(rng, *shape, np.dtype(np.float64))
     short = weights if shape[0] <= shape[1] else weights.T
     np.testing.assert_allclose(short @ short.T, np.eye(min(shape)), atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 7), (7, 3)])
+def test_orthogonal_matrices_have_no_direction(rng, shape):
+    """Of Haar's three-dimensional ones every number is uniform, and so is that of any other basis."""
+    float64 = np.dtype(np.float64)
+    draws = np.array([INITIALIZERS["orthogonal"].draw(rng, *shape, float64) for _ in range(4000)])
+    if shape == (3, 3):
+        assert np.mean(np.linalg.det(draws) > 0) == pytest.approx(0.5, abs=0.03)
+        rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
+        for matrices in (draws, rotation @ draws @ rotation):
+            for numbers in matrices.reshape(-1, 9).T:
+                assert kstest(numbers, "uniform", args=(-1, 2)).pvalue > 1e-4
+    flat = draws.reshape(4000, -1)
+    assert np.abs(flat.mean(axis=0)).max() < 4 / math.sqrt(4000 * max(shape))
+    moments = flat.T @ flat / 4000
+    assert np.abs(moments - np.eye(len(moments)) / max(shape)).max() < 5 / math.sqrt(4000) / max(shape) * math.sqrt(2)
 
 
 @pytest.mark.parametrize("name", ["xavier_uniform", "he_uniform", "framework_default", "chrono"])

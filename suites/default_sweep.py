@@ -10,9 +10,9 @@ import pandas as pd
 from kernels import ARCHITECTURES, INITIALIZERS
 from kernels.checks import DTYPES
 from kernels.layer import parameters
-from suites import draws, gate, torch_sweep
+from suites import depth, draws, gate, torch_sweep
 from suites.attenuation import scaled, streams
-from suites.depth import DepthCell, cells
+from suites.depth import DepthCell
 from suites.experiment import EXPERIMENTS
 from suites.measure import Work
 from suites.own_activations import lookup_activation
@@ -21,12 +21,14 @@ from suites.own_activations import lookup_activation
 AGREE = 0.02
 
 
-def default_sweep(seeds: int, seed: int) -> Sequence[DepthCell]:
+def cells(seeds: int, seed: int) -> Sequence[DepthCell]:
     """Twelve activations by four initialisers, 50 layers of 256."""
-    return cells(activations=list(torch_sweep.MODULES), initializers=list(torch_sweep.DRAWS), seeds=seeds, seed=seed)
+    return depth.cells(
+        activations=list(torch_sweep.MODULES), initializers=list(torch_sweep.DRAWS), seeds=seeds, seed=seed
+    )
 
 
-def own_sweep(grid: Sequence[DepthCell], pool: Executor | None = None) -> pd.DataFrame:
+def measure(grid: Sequence[DepthCell], pool: Executor | None = None) -> pd.DataFrame:
     """Everything that is measured across depth, every weight drawn: none is remembered from before.
 
     pool: of workers (see suites.workers.executor), or None, which is this process.
@@ -52,7 +54,7 @@ def work(grid: Sequence[DepthCell]) -> Work:
 
 
 def check(grid: Sequence[DepthCell]) -> None:
-    """check_cell of each."""
+    """check_cell of each, by its first seed."""
     for cell in grid:
         check_cell(replace(cell, seeds=1))
 
