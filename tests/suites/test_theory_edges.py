@@ -3,9 +3,12 @@
 What is promised is of the mean over networks of log10; outside, some are shown to be further off than that.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from kernels.initializers import INITIALIZERS
 from suites import prediction, theory_cells, theory_layers, theory_rnn
 from suites.prediction import LARGEST_BANDED_SPREAD, PROMISED
 from suites.theory import PREDICTIONS
@@ -175,3 +178,26 @@ def test_one_sample_behind_its_band_by_exact_moments():
     weights = binom.pmf(k, n, 0.5)
     mean = weights / weights.sum() @ (digamma(k / 2) + np.log(4 / n))
     assert -PROMISED / 2 < (mean + 5 / n / 2) / (2 * np.log(10)) < 0
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("s", "tokens", "width"), [(1.9, 9, 56), (1.0, 5, 20)])
+def test_transformers_inside(causal, s, tokens, width, simulated, monkeypatch):
+    """Attention nearly as sharp, and nearly as narrow, as may be."""
+    rule = replace(INITIALIZERS["lecun_normal"], name="sharp", variance=lambda i, o: s / i)
+    monkeypatch.setitem(INITIALIZERS, "sharp", rule)
+    sizes, across = {"depth": 3, "width": width, "batch": 4}, {"length": tokens - 1} if causal else {"tokens": tokens}
+    line = predicted("transformer_pre", "softsign", "sharp", **sizes, **across)
+    assert line.reason == ""
+    given = {"name": "softsign", "pre": True, "s": s, "s1": s, "s2": s, "tokens": tokens, "causal": causal}
+    found, error = simulated.typical(simulated.transformer, range(600, 624), **given, **sizes)
+    assert abs(found - line.curve[0]) < PROMISED * (tokens - 1 if causal else 3) + 2 * error
+
+
+@pytest.mark.parametrize(("s", "width", "reason"), [(2.1, 64, "soft"), (1.0, 12, "so narrow")])
+def test_transformers_outside(s, width, reason, monkeypatch):
+    rule = replace(INITIALIZERS["lecun_normal"], name="sharp", variance=lambda i, o: s / i)
+    monkeypatch.setitem(INITIALIZERS, "sharp", rule)
+    for across in ({"length": 4}, {"tokens": 5}):
+        line = predicted("transformer_post", "tanh", "sharp", depth=2, width=width, batch=4, **across)
+        assert reason in line.reason
