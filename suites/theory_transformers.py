@@ -157,9 +157,7 @@ def soft(rule: Initializer, width: int) -> float:
     if s > SHARPEST:
         raise NoTheoryError(f"attention's logits have a standard deviation of {s:.3g}, and the theory is of soft ones")
     if s * LEAST_WIDTH > width:
-        raise NoTheoryError(
-            "it is so narrow that tokens are correlated at the start, and theory takes them for unlike"
-        )
+        raise NoTheoryError("it is so narrow that tokens are correlated at the start, and theory takes them for unlike")
     return s
 
 

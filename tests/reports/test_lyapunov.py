@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import stdtrit
 
@@ -61,3 +62,41 @@ def test_the_command_prints_a_row_and_with_rows_all_of_them(gradfade):
     metrics = [row["metric"] for row in json.loads(out)]
     assert metrics.count("lyapunov_exponent") == 6
     assert gradfade("lyapunov", "--architecture", "transformer_pre")[0] == 2
+
+
+def test_the_gap_is_that_of_the_summary_across_time(run, edit):
+    """Of a band of no width: what the gradient is above the prediction, over its error between three seeds."""
+
+    def band(table):
+        known = table[table.metric == "predicted_decades_per_step"]
+        return pd.concat([table, known.assign(metric="predicted_sd", position=0, value=0.0)])
+
+    silent = spectra(load(run)["lyapunov"]).iloc[0]
+    assert math.isnan(silent.gap)  # one sample without a band
+    edit(run, "lyapunov", band)
+    table = load(run)["lyapunov"]
+    row = spectra(table).iloc[0]
+    rates = table[(table.metric == "decades_per_step") & (table.architecture == "rnn")].value
+    assert row.gap == pytest.approx(rates.mean() + 0.19)
+    half = (row.decades_per_step_high - row.decades_per_step_low) / 2
+    assert half == pytest.approx(stdtrit(2, 0.975) * rates.sem())
+    if rates.sem() > 0:
+        assert row.z == pytest.approx(row.gap / rates.sem())
+
+
+def test_the_command_tells_why_theory_is_silent_and_knows_cells_alone(gradfade):
+    sizes = ("--width", "3", "--length", "20", "--seeds", "2")
+    code, out, err = gradfade("lyapunov", *sizes, "--format", "json")
+    assert code == 0
+    assert json.loads(out)[0]["gap"] is None
+    assert "theory is silent for rnn tanh xavier_normal: " in err
+    for wrong, message in [
+        (("--architecture", "gnu"), "unknown recurrent cell 'gnu'; did you mean 'gru'?"),
+        (("--length", "1"), "length must be a whole number of 2 or more, got 1"),
+    ]:
+        code, out, err = gradfade("lyapunov", *wrong)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert "transformer" not in err
+        assert message.split(";")[0] in err
+    assert "transformer" not in gradfade("lyapunov", "--help")[1]

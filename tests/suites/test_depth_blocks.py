@@ -77,7 +77,8 @@ def test_known_answers_over_20_blocks(architecture, activation, decades):
 
 @pytest.mark.parametrize("architecture", BLOCKS)
 def test_every_architecture_has_rows_at_every_block(architecture):
-    (cell,) = depth.cells(architectures=[architecture], tokens=3, **SMALL)
+    # 24 units: theory is silent for Transformers of 12, which leave it by 0.03 decades per block.
+    (cell,) = depth.cells(architectures=[architecture], tokens=3, **{**SMALL, "widths": [24]})
     table = depth.measure(cell)
     transformer = architecture.startswith("transformer")
     assert (table.length == 3).all() if transformer else table.length.isna().all()
