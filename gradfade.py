@@ -16,7 +16,7 @@ from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.claims_command import claims
 from reports.console import notes, progress_bar, show_log
 from reports.critical import critical, phase, spectrum
-from reports.diagnosing import diagnose, remedies
+from reports.diagnose import diagnose, remedies
 from reports.doctor import doctor
 from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, timed, train

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
-from suites import evidence
-from suites.evidence import NORMALISED
+from suites import cause_evidence as evidence
+from suites.cause_evidence import NORMALISED
 from suites.interventions import Cell, changed
 from suites.theory import PREDICTIONS
 from suites.verdicts import LIMIT, SHARE

@@ -12,7 +12,7 @@ from suites.causes import CAUSES
 from suites.interventions import Cell, factors, kind
 from suites.loss_norms import LOSS, loss_norms
 from suites.remedies import CLIP, applicable
-from suites.steps import nanoseconds
+from suites.step_time import nanoseconds
 from suites.theory import PREDICTIONS
 from suites.verdicts import HEALTHY, LIMIT, NO_NUMBER, VANISHED, VANISHES, Decades, counted, decades, gain, judge_norms
 

@@ -19,7 +19,19 @@ import pandas as pd
 import pyarrow as pa
 
 from kernels import jit
-from suites import certify, claims, curves, depth, interrupts, lyapunov, phase, remedied, sequence, spectrum, training
+from suites import (
+    certify,
+    claims,
+    curves,
+    depth,
+    interrupts,
+    lyapunov,
+    phase,
+    remedy_worth,
+    sequence,
+    spectrum,
+    training,
+)
 from suites.environment import version
 from suites.errors import UserError
 from suites.own_activations import check_unchanged, digests
@@ -196,7 +208,7 @@ EXPERIMENTS = {
         Experiment("spectrum", spectrum.cells, spectrum.measure),
         Experiment("time", sequence.cells, sequence.measure),
         Experiment("lyapunov", lyapunov.cells, lyapunov.measure),
-        Experiment("remedies", remedied.cells, remedied.measure, timed=True),
+        Experiment("remedies", remedy_worth.cells, remedy_worth.measure, timed=True),
         Experiment("training", training.cells, training.measure, timed=True),
         Experiment("claims", claims.cells, claims.measure, kept_as=claims.kept_as),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from suites import remedied, steps
+from suites import remedy_worth, step_time
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS
 from suites.interventions import built, changed, measure, subject
@@ -56,7 +56,7 @@ def test_changes_that_make_no_sense_are_none():
 def test_a_step_is_of_the_first_layers(cell, shape, layers):
     network, found = built(cell, 10)
     assert (found, len(network.layers)) == (shape, layers)
-    step, elements = steps.stepper(cell)
+    step, elements = step_time.stepper(cell)
     step()
     assert elements == (6 * 4 * 8 if cell is RNN else np.prod(shape) * layers)
 
@@ -73,7 +73,7 @@ def test_a_wrong_subject_is_the_users_mistake():
 def test_times_are_of_the_two_in_turn(monkeypatch):
     """A clock that counts calls: b takes twice a."""
     order, clock = [], {"a": 1.0, "b": 2.0}
-    monkeypatch.setattr(steps.timeit, "timeit", lambda call, number: clock[call()])
+    monkeypatch.setattr(step_time.timeit, "timeit", lambda call, number: clock[call()])
 
     def a():
         order.append("a")
@@ -83,7 +83,7 @@ def test_times_are_of_the_two_in_turn(monkeypatch):
         order.append("b")
         return "b"
 
-    assert steps.in_turn(a, b) == (1.0, 2.0)
+    assert step_time.in_turn(a, b) == (1.0, 2.0)
     assert order[2:10] == ["a", "b", "b", "a", "a", "b", "b", "a"]
 
 
@@ -91,9 +91,9 @@ GRID = {"depth": 6, "length": 6, "width": 8, "batch": 4, "steps": 2, "seeds": 2}
 
 
 def test_rows_of_the_experiment(monkeypatch):
-    monkeypatch.setattr(remedied, "nanoseconds", lambda *_: (2.0, 5.0))
-    monkeypatch.setattr(remedied, "BASELINES", remedied.BASELINES[1:2])
-    monkeypatch.setattr(remedied, "TRAINED", remedied.TRAINED[:1])
+    monkeypatch.setattr(remedy_worth, "nanoseconds", lambda *_: (2.0, 5.0))
+    monkeypatch.setattr(remedy_worth, "BASELINES", remedy_worth.BASELINES[1:2])
+    monkeypatch.setattr(remedy_worth, "TRAINED", remedy_worth.TRAINED[:1])
     experiment = EXPERIMENTS["remedies"]
     assert experiment.timed
     rows = experiment.run(experiment.cells(**GRID))
@@ -122,4 +122,4 @@ def test_rows_of_the_experiment(monkeypatch):
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"depth": 0}, {"length": -1}, {"dtype": "float16"}, {"seeds": 0}])
 def test_wrong_numbers(wrong):
     with pytest.raises(UserError):
-        remedied.cells(**{**GRID, **wrong})
+        remedy_worth.cells(**{**GRID, **wrong})

@@ -9,11 +9,11 @@ import pandas as pd
 from suites import attenuation, interventions
 from suites.errors import whole
 from suites.interventions import Cell
+from suites.optimizer_updates import trained
 from suites.remedies import REMEDIES, Remedy, applicable
 from suites.schema import stack
-from suites.steps import nanoseconds
+from suites.step_time import nanoseconds
 from suites.training import BATCH, WIDTH
-from suites.updates import trained
 from suites.verdicts import Decades, decades, gain
 
 # What remedies are tried on: the networks that the documents speak of, across depth and across time.
@@ -76,7 +76,7 @@ def measure(cell: RemedyCell) -> pd.DataFrame:
 
     decades of each seed: of the gradient, or of the update relative to the weights where that is what changes;
     decades_bought with decades_bought_low and _high (suites.verdicts.gain); nanoseconds_per_step, a training step's
-    per element, and baseline_nanoseconds_per_step, timed in turn with it; what suites.updates.trained tells.
+    per element, and baseline_nanoseconds_per_step, timed in turn with it; what suites.optimizer_updates.trained tells.
     """
     names = {name: getattr(cell, name) for name in ("architecture", "activation", "initializer")}
     numbers = {name: getattr(cell, name) for name in ("width", "batch", "dtype", "seed", "seeds")}

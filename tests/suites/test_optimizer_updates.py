@@ -10,8 +10,8 @@ from kernels.layer import parameters
 from kernels.loss import softmax_cross_entropy
 from suites.datasets import digits
 from suites.interventions import subject
+from suites.optimizer_updates import trained
 from suites.training import BATCH, LEARNING_RATE, epoch_batches, network
-from suites.updates import trained
 
 CELL = {"architecture": "plain", "activation": "tanh", "initializer": "xavier_normal", "seeds": 1, "seed": 2}
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from suites.errors import UserError
-from suites.norms import group, judge, read_norms
+from suites.norms_file import group, judge, read_norms
 
 PRINTED = ["0.weight: 0.001234", "0.bias: 0.000001", "2.weight: 0.012340", "2.bias: 0.3", "4.weight: 0.123400"]
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import typer
 
-from reports import diagnosing
-from reports.diagnosing import remedies, show
+from reports import diagnose as module
+from reports.diagnose import remedies, show
 from suites.errors import UserError
 
 SMALL = ("--width", "16", "--batch", "4", "--seeds", "3")
@@ -20,7 +20,7 @@ PRINTED = "fc1.weight: 0.000000\nfc1.bias: 0.1\nfc2.weight: 0.0123\nhead.weight:
 
 def diagnose(**options):
     """The command with options of Python's, none of them on the command line."""
-    diagnosing.diagnose(typer.Context(click.Command("diagnose")), **options)
+    module.diagnose(typer.Context(click.Command("diagnose")), **options)
 
 
 def test_diagnose_says_verdict_cause_and_remedy(gradfade):
@@ -162,9 +162,7 @@ def test_only_what_costs_nothing_is_free(capsys):
         "free": [None, False, True, True], "decades_per_nanosecond": [math.nan, math.inf, math.inf, math.nan],
     })  # fmt: skip
     show(
-        table.reindex(
-            columns=[*table, *{name for _, names in diagnosing.SECTIONS.values() for name in names} - {*table}]
-        ),
+        table.reindex(columns=[*table, *{name for _, names in module.SECTIONS.values() for name in names} - {*table}]),
         "table",
     )
     lines = {line.split("│")[1].strip(): line for line in capsys.readouterr().out.splitlines() if "│" in line}

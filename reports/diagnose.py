@@ -119,8 +119,8 @@ def _rows(rows: pd.DataFrame, cell: Any) -> pd.DataFrame:
 
 def judge(path: Path, format: str) -> None:
     """Judge the norms in a file, or on standard input where it is -."""
-    from suites.norms import judge as judged
-    from suites.norms import read_norms
+    from suites.norms_file import judge as judged
+    from suites.norms_file import read_norms
 
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
