@@ -3,12 +3,14 @@
 import math
 
 from reports.claim import Bound
-from suites import verdicts
+from suites import norm_thresholds
 from suites.activity import SATURATED
 from suites.verdicts import LIMIT
 
 # D2, section 10, calls a gradient norm below 1e-6 vanished. Relative to the last layer's it is the same six decades.
-VANISHED = Bound("six decades are lost: D2, section 10, calls below 10⁻⁶ vanished", most=math.log10(verdicts.VANISHED))
+VANISHED = Bound(
+    "six decades are lost: D2, section 10, calls below 10⁻⁶ vanished", most=math.log10(norm_thresholds.VANISHED)
+)
 # suites.verdicts and reports.summary.keeps count as kept what stays within a factor of ten.
 KEPT = Bound("no more than a factor of ten is lost, as in this report's ranking", least=-LIMIT)
 STEADY = Bound("within a factor of ten either way, as in this report's ranking", -LIMIT, LIMIT)

@@ -10,7 +10,7 @@ from reports.bounds import KEPT, VANISHED
 from reports.claim import Figure, MissingError
 from reports.claim_evidence import Configuration, Evidence, at, figure
 from reports.measures import Measure
-from suites import verdicts
+from suites import norm_thresholds
 from suites.claims import DIAGNOSED, DIAGNOSED_LAYERS
 
 
@@ -70,7 +70,7 @@ def share_of(truth: str, right: Callable[[pd.DataFrame], bool]) -> Measure:
 
 def flagged(shift: float = 0.0) -> Callable[[pd.DataFrame], bool]:
     """Whether a layer's norm is below 1e-6, after a change of the loss by so many decades."""
-    return lambda W: bool((W.value + shift < math.log10(verdicts.VANISHED)).any())
+    return lambda W: bool((W.value + shift < math.log10(norm_thresholds.VANISHED)).any())
 
 
 def not_flagged(W: pd.DataFrame) -> bool:
@@ -80,9 +80,9 @@ def not_flagged(W: pd.DataFrame) -> bool:
 
 def shallow_as_expected(W: pd.DataFrame) -> bool:
     """Whether the first layer's norm is from 0.001 to 0.1."""
-    return bool(W[W.position == 1].value.between(*map(math.log10, verdicts.SHALLOW)).all())
+    return bool(W[W.position == 1].value.between(*map(math.log10, norm_thresholds.SHALLOW)).all())
 
 
 def deep_as_expected(W: pd.DataFrame) -> bool:
     """Whether the last layer's norm is above 0.0001."""
-    return bool((W[W.position == W.position.max()].value > math.log10(verdicts.DEEP)).all())
+    return bool((W[W.position == W.position.max()].value > math.log10(norm_thresholds.DEEP)).all())

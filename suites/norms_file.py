@@ -13,33 +13,44 @@ from scipy.special import stdtrit
 
 from suites.errors import UserError
 from suites.intervals import CONFIDENCE
-from suites.verdicts import EXPLODES, HEALTHY, LIMIT, VANISHES, Decades, counted, judge_norms
+from suites.norm_thresholds import SCALE, by_kind, counted, extreme, judge_norms, one_by_one
+from suites.verdicts import HEALTHY, LIMIT, Decades
 
 # The last part of a name ("layers.0.weight", "3.W", "weight_hh_l0", "kernel"); of a norm's layer it is no matrix.
 WEIGHT = re.compile(r"(.*weight|kernel|w)([_\d].*)?|W\w{0,2}", re.IGNORECASE)
 BIAS = re.compile(r"bias.*|b\w{0,2}|beta", re.IGNORECASE)
 NORM = re.compile(r"(^|[._/])(\w*norm|bn|ln)(_?\w?\d*)([._/]|$)", re.IGNORECASE)
 
+# What PyTorch prints of a norm that was not made a number; what stands for a gradient that is not there.
+TENSOR = re.compile(r"tensor\(\s*([^,()\s]+)[^()]*\)")
+NO_GRADIENT = ("none", "null")
+DELIMITERS = "\t;,"
+WORDS = re.compile(r"(?P<name>.*\S)\s*[:=\s]\s*(?P<norm>\S+)")
+HEADER = re.compile(r"norm|grad|value", re.IGNORECASE)
+
+ABSOLUTE, LINE = "absolute norms", "line through the norms"
 COLUMNS = [
-    "kind", "name", "verdict", "about", "value", "unit", "threshold", "decades", "decades_low", "decades_high",
-    "decades_per_layer", "decades_per_layer_low", "decades_per_layer_high",
+    "kind", "name", "verdict", "scale", "about", "value", "unit", "threshold", "decades", "decades_low", "decades_high",
+    "decades_per_layer", "decades_per_layer_low", "decades_per_layer_high", "matrices", "smallest", "largest", "worst",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Norm:
-    """The norm of one parameter's gradient; line is where it stands."""
+    """The norm of one parameter's gradient, None where it has no gradient; line is where it stands."""
 
     name: str
-    value: float
+    value: float | None
     line: int
 
 
 def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
-    """The norms in lines of "name,norm", CSV with or without a header, or "name: norm"; empty lines are passed over.
+    """The norms in lines of a name and a norm: "name: norm", as the second document prints them, "name norm", or CSV.
 
-    inf and nan are the norms of a network that has exploded. UserError, with source and the line's number, where one is
-    neither, where a norm is under 0 or no number at all, where a name comes twice, and where there is none.
+    Between the two stands a comma, semicolon, tab, colon, equals sign or space; a name with commas is in quotes. A
+    header and empty lines are passed over. None is the norm of what has no gradient, inf and nan are those of a network
+    that has exploded. UserError, with source and the line's number, where a norm is none of these, or under 0, where a
+    name comes twice, and where there is no norm.
     """
     found: dict[str, Norm] = {}
     first = True
@@ -47,93 +58,118 @@ def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
         text = line.strip().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
         if not text:
             continue
-        name, norm = _fields(text, f"{source}: line {number}")
-        header, first = first and "," in text and not _number(norm), False
+        place = f"{source}: line {number}"
+        name, norm = _fields(text, place)
+        header, first = first and _heads(text, norm), False
         if header:
             continue
-        if not _number(norm) or float(norm) < 0:
-            raise UserError(f"{source}: line {number}: a norm must be a number of 0 or more, inf or nan, got {norm!r}")
         if name in found:
-            raise UserError(f"{source}: line {number}: {name} comes twice, in line {found[name].line} before")
-        found[name] = Norm(name, float(norm), number)
+            raise UserError(f"{place}: {name} comes twice, in line {found[name].line} before; give those of one step")
+        found[name] = Norm(name, _value(norm, place), number)
     if not found:
         raise UserError(f"{source}: no norms; a line is a parameter's name and its norm, as in fc1.weight,0.0123")
     return list(found.values())
 
 
 def _fields(text: str, place: str) -> tuple[str, str]:
-    comma = "," in text
-    fields = next(csv.reader([text])) if comma else text.rsplit(":", 1)
-    if len(fields) != 2 or not all(field.strip() for field in fields):
+    text = TENSOR.sub(r"\1", text)
+    # "name: norm" of names without delimiters is no CSV, though the norm may have a decimal comma.
+    delimiter = next((mark for mark in DELIMITERS if mark in text), None)
+    if delimiter and not re.fullmatch(r'[^\s,;"]+:\s+\S+', text):
+        fields = [field.strip() for field in next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))]
+    else:
+        match = WORDS.fullmatch(text)
+        fields = [match["name"].rstrip(":= \t"), match["norm"]] if match else []
+    if len(fields) != 2 or not all(fields):
         raise UserError(f"{place}: must be name,norm or name: norm, got {text[:60]!r}")
-    name, norm = (field.strip() for field in fields)
-    return name, norm
+    return fields[0], fields[1]
 
 
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
+def _heads(text: str, norm: str) -> bool:
+    """Whether a first line of such a norm is a header: words, and, where no comma or the like is, words of one."""
+    if _number(norm) is not None or norm.lower() in NO_GRADIENT or re.search(r"\d", norm):
         return False
-    return True
+    return any(mark in text for mark in DELIMITERS) or bool(HEADER.search(norm))
+
+
+def _value(norm: str, place: str) -> float | None:
+    if norm.lower() in NO_GRADIENT:
+        return None
+    value = _number(norm)
+    if value is None or value < 0:
+        raise UserError(f"{place}: a norm must be a number of 0 or more, inf, nan or None, got {norm!r}")
+    return value
+
+
+def _number(text: str) -> float | None:
+    """Of text, perhaps with a decimal comma; None where it is no number."""
+    try:
+        return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
+    except ValueError:
+        return None
 
 
 def group(name: str) -> str:
-    """weight (a matrix), bias, or other (the scale of a norm, an embedding), by the parameter's name."""
-    last = re.split(r"[./]", name)[-1]
+    """By the parameter's name: weight (a matrix), bias, or other (the scale of a norm, an embedding)."""
+    last = re.split(r"[./]", re.sub(r":\d+$", "", name))[-1]  # TensorFlow's end in ":0"
     if BIAS.fullmatch(last):
         return "bias"
     return "weight" if WEIGHT.fullmatch(last) and not NORM.search(name) else "other"
 
 
 def judge(norms: list[Norm], source: str) -> pd.DataFrame:
-    """One row for the network (kind subject), one for the document's scale, and one for each parameter.
+    """A row for the network (kind subject), two for the document's scale, one by kind of parameter and by parameter.
 
-    Matrices are taken in the order given, the input's first. decades is what a straight line through log10 of their
-    norms changes from the last to the first, decades_per_layer its slope per matrix, with 95 % intervals (least
-    squares; zeros and what is not finite are left out). The verdict is EXPLODES where any matrix explodes
-    (judge_norms), VANISHES where any vanishes and none explodes, and elsewhere by the line (LIMIT). UserError where no
-    name is that of a weight.
+    Matrices are taken in the order given, the input's first; where no name is that of a weight, everything is taken
+    but biases and norms. scale tells what the verdict is by: ABSOLUTE where any matrix explodes, or none does and any
+    vanishes (suites.norm_thresholds), elsewhere LINE, by LIMIT. decades is what a straight line through log10 of the
+    norms changes from the last matrix to the first, decades_per_layer its slope per matrix, with 95 % intervals (least
+    squares); NaN where a norm is 0 or not finite, through which there is no line, or where there are fewer than two.
+    UserError where nothing has a norm that can be judged.
     """
-    weights = [norm for norm in norms if group(norm.name) == "weight"]
+    there = [(norm.name, norm.value) for norm in norms if norm.value is not None]
+    weights = [(name, value) for name, value in there if group(name) == "weight"]
+    named = bool(weights)
+    if not named:
+        weights = [(name, value) for name, value in there if group(name) == "other" and not NORM.search(name)]
     if not weights:
-        raise UserError(f"{source}: no name ends in weight, kernel or W, so there is nothing to judge")
-    logs = [math.log10(norm.value) if norm.value else -math.inf for norm in weights]
+        raise UserError(f"{source}: no weight has a norm (names end in weight, kernel or W), so nothing is judged")
+    names = [name for name, _ in weights]
+    logs = [math.log10(value) if value else -math.inf for _, value in weights]
     judged = judge_norms(logs)
-    extreme = next((verdict for verdict in (EXPLODES, VANISHES) if (judged.judgement == verdict).any()), None)
     slopes = {f"decades_per_layer{end}": slope for end, slope in zip(("", "_low", "_high"), _slope(logs), strict=True)}
     totals = {name.replace("_per_layer", ""): slope * (len(logs) - 1) for name, slope in slopes.items()}
-    verdict = Decades((totals["decades"],)).verdict if not math.isnan(totals["decades"]) else HEALTHY
-    told = {norm.name: row for norm, row in zip(weights, judged.itertuples(), strict=True)}
+    line = not math.isnan(totals["decades"])
+    by_norms, by_line = extreme(judged), Decades((totals["decades"],)).verdict if line else HEALTHY
+    about = [f"weight matrices: {len(weights)}, parameters: {len(norms)}"]
+    about += [] if named else ["no name says weight: all but biases and norms are judged"]
+    if gone := [norm.name for norm in norms if norm.value is None]:
+        about.append(f"without a gradient: {', '.join(gone[:3])}" + (f" and {len(gone) - 3} more" if gone[3:] else ""))
     rows: list[dict[str, Any]] = [
         {
-            "kind": "subject", "name": source, "verdict": extreme or verdict, "threshold": LIMIT,
-            "about": f"{len(weights)} weight matrices of {len(norms)} parameters", **slopes, **totals,
+            "kind": "subject", "name": source, "verdict": by_norms or by_line, "threshold": LIMIT,
+            "scale": LINE if line and not by_norms else ABSOLUTE, "about": "; ".join(about), **slopes, **totals,
         },
-        *counted(judged, logs),
+        *({**row, "about": f"{row['about']}; {SCALE}"} for row in counted(judged, logs)),
+        *by_kind(names, logs),
     ]  # fmt: skip
-    for norm in norms:
-        row = told.get(norm.name)
-        about = f"{row.layer}, expected {row.expected}" if row else f"{group(norm.name)}, apart"
-        judgement = row.judgement if row else None
-        rows.append(
-            {
-                "kind": "parameter", "name": norm.name, "verdict": judgement, "about": about, "value": norm.value,
-                "unit": "norm",
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    told = {row["name"]: row for row in one_by_one(names, logs)}
+    rows += [told.get(norm.name) or _apart(norm) for norm in norms]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"matrices": "Int64"})
+
+
+def _apart(norm: Norm) -> dict[str, Any]:
+    about = "no gradient" if norm.value is None else f"{group(norm.name)}, apart"
+    return {"kind": "parameter", "name": norm.name, "about": about, "value": norm.value, "unit": "norm"}
 
 
 def _slope(logs: list[float]) -> tuple[float, float, float]:
-    """Decades per matrix that the gradient gains towards the input, with its interval; NaN where there are too few."""
-    kept = [(i, value) for i, value in enumerate(logs) if math.isfinite(value)]
-    if len(kept) < 2:
+    """Decades per matrix that the gradient gains towards the input, with its interval; NaN where there is none."""
+    if len(logs) < 2 or not all(map(math.isfinite, logs)):
         return math.nan, math.nan, math.nan
-    x, y = np.array(kept).T
-    x = x - x.mean()
+    x, y = np.arange(len(logs)) - (len(logs) - 1) / 2, np.array(logs)
     slope = float(x @ y / (x @ x))
-    freedom = len(kept) - 2
+    freedom = len(logs) - 2
     if not freedom:
         return -slope, math.nan, math.nan
     rest = y - y.mean() - slope * x

@@ -1,4 +1,4 @@
-"""Verdicts on a gradient: how much of it survives, over seeds, and what its norm is per parameter.
+"""Verdicts on a gradient by how much of it survives, over seeds, and what a change of that is worth.
 
 Every threshold was written before anything was measured, with its reason.
 """
@@ -6,7 +6,6 @@ Every threshold was written before anything was measured, with its reason.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,8 @@ from scipy.special import stdtrit
 from suites.intervals import CONFIDENCE, half_width
 
 VANISHES, HEALTHY, EXPLODES = "vanishes", "healthy", "explodes"
+MENDS, EASES, OVERSHOOTS, HARMS = "mends", "eases", "overshoots", "harms"
+NO_EFFECT, CANNOT_TELL = "no effect", "cannot tell"
 NO_NUMBER = "no number"  # what overflowed cannot be judged
 
 # Decades between the first and the last position. One learning rate fits weights whose gradients differ by less than a
@@ -22,15 +23,6 @@ NO_NUMBER = "no number"  # what overflowed cannot be judged
 LIMIT = 1.0
 # Of the decades too many or too few, the share that a change must take away. Less leaves the network as it was.
 SHARE = 0.25
-
-# Norm of a weight matrix's gradient, as the second document expects it (section 10): in shallow layers from SHALLOW[0]
-# to SHALLOW[1], in deep ones over DEEP; under VANISHED the gradient vanishes. It does not say where deep begins: the
-# second half of the layers is taken. Nor does it say when a norm explodes: as far over its upper end as VANISHED is
-# under its lower one.
-SHALLOW = (1e-3, 1e-1)
-DEEP = 1e-4
-VANISHED = 1e-6
-EXPLODED = SHALLOW[1] * SHALLOW[0] / VANISHED
 
 
 @dataclass(frozen=True)
@@ -94,6 +86,11 @@ class Gain:
         return self.low > 0 and self.share >= SHARE
 
     @property
+    def untold(self) -> bool:
+        """Whether there is no interval, of one seed."""
+        return math.isinf(self.high) and math.isfinite(self.bought)
+
+    @property
     def harms(self) -> bool:
         """The same the other way: the gradient is further from being kept than before."""
         return self.high < 0 and self.share <= -SHARE
@@ -123,55 +120,21 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> float:
     return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * math.sqrt(total)
 
 
-def judge_norms(log10_norms: Sequence[float]) -> pd.DataFrame:
-    """What the second document says of the gradients of weight matrices, given in the order of their layers.
+def effect(before: Decades, after: Decades) -> str:
+    """What a change does to a gradient that is not healthy, by the verdict on what it becomes.
 
-    Columns layer (shallow or deep), expected and judgement: vanishes, small, as expected, large (shallow layers alone
-    have an upper end), explodes. A norm that is infinite or no number explodes.
+    OVERSHOOTS, with the verdict, where that fails the other way. Where it does not, and the change is more than the
+    seeds' noise: MENDS where it is healthy, EASES where it is nearer to that, HARMS where it is further from it. MENDS
+    also where it is certainly healthy. Elsewhere NO_EFFECT, or CANNOT_TELL where the noise leaves room for a SHARE of
+    what was wrong.
     """
-    found = []
-    for i, value in enumerate(log10_norms):
-        shallow = i < len(log10_norms) / 2
-        low, high = SHALLOW if shallow else (DEEP, math.inf)
-        found.append(
-            {
-                "layer": "shallow" if shallow else "deep",
-                "expected": f"{low:g} to {high:g}" if shallow else f"> {low:g}",
-                "judgement": _judgement(value, math.log10(low), math.log10(high)),
-            }
-        )
-    return pd.DataFrame(found, columns=["layer", "expected", "judgement"])
-
-
-def _judgement(value: float, low: float, high: float) -> str:
-    if math.isnan(value) or value > math.log10(EXPLODED):
-        return EXPLODES
-    if value < math.log10(VANISHED):
-        return VANISHES
-    return "small" if value < low else "large" if value > high else "as expected"
-
-
-def counted(judged: pd.DataFrame, log10_norms: Sequence[float]) -> list[dict[str, Any]]:
-    """A row of a diagnosis for those of judge_norms' matrices that vanish, and one for those that explode.
-
-    The first is no number where none vanishes and some norm is none: what was lost there is not known.
-    """
-    unknown = bool(np.isnan(list(log10_norms)).any())
-    found = []
-    for verb, verdict, limit in (
-        ("vanish", VANISHES, f"under {VANISHED:g}"),
-        ("explode", EXPLODES, f"over {EXPLODED:g}"),
-    ):
-        count = int((judged.judgement == verdict).sum())
-        none = NO_NUMBER if unknown else HEALTHY
-        found.append(
-            {
-                "kind": "scale",
-                "name": f"weight gradients that {verb}",
-                "about": f"of {len(judged)} weight matrices, those {limit}",
-                "value": count,
-                "unit": "matrices",
-                "verdict": verdict if count else none,
-            }
-        )
-    return found
+    worth = gain(before, after)
+    if after.verdict not in (before.verdict, HEALTHY):
+        return f"{OVERSHOOTS}: {after.verdict}"
+    if after.verdict == HEALTHY and (worth.low > 0 or after.certain):
+        return MENDS
+    if worth.low > 0:
+        return EASES
+    if worth.high < 0:
+        return HARMS
+    return CANNOT_TELL if max(-worth.low, worth.high) > SHARE * before.off else NO_EFFECT

@@ -5,7 +5,7 @@ import pytest
 
 from reports import bounds
 from reports.measures_parameters import deep_as_expected, flagged, shallow_as_expected
-from suites import verdicts
+from suites import norm_thresholds, verdicts
 
 
 def norms(*log10):
@@ -26,9 +26,9 @@ def test_norms_are_judged_as_the_document_says(judge, log10, expected):
 
 
 def test_the_thresholds_stand_once(monkeypatch):
-    monkeypatch.setattr(verdicts, "VANISHED", 1e-8)
-    monkeypatch.setattr(verdicts, "SHALLOW", (1e-5, 1e-4))
-    monkeypatch.setattr(verdicts, "DEEP", 1e-7)
+    monkeypatch.setattr(norm_thresholds, "VANISHED", 1e-8)
+    monkeypatch.setattr(norm_thresholds, "SHALLOW", (1e-5, 1e-4))
+    monkeypatch.setattr(norm_thresholds, "DEEP", 1e-7)
     assert not flagged()(norms(-7.0))
     assert shallow_as_expected(norms(-4.5))
     assert deep_as_expected(norms(-4.5, -6.5))

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from suites.schema import merge, rows
-from suites.verdicts import EXPLODES, HEALTHY, VANISHES, Decades, decades, gain, judge_norms
+from suites.verdicts import EXPLODES, HEALTHY, VANISHES, Decades, decades, effect, gain
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,27 @@ def test_what_was_lost_altogether_gains_infinitely():
     assert gain(lost, lost).bought == 0
 
 
-def test_norms_are_judged_as_the_document_has_it():
-    table = judge_norms([-7.0, -3.5, -2.0, -0.5, -6.5, -4.5, -3.9, 1.9])
-    assert table.layer.tolist() == ["shallow"] * 4 + ["deep"] * 4
-    expected = ["vanishes", "small", "as expected", "large", "vanishes", "small", "as expected", "as expected"]
-    assert table.judgement.tolist() == expected
-    assert judge_norms([-math.inf]).judgement.tolist() == ["vanishes"]
-    assert set(judge_norms([math.nan, math.inf, 2.1, math.nan, math.inf, 2.1]).judgement) == {"explodes"}
-    assert judge_norms([]).empty
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((-300.0, -301.0), (33.0, 33.5), "overshoots: explodes"),  # 267 decades bought, and nothing mended
+        ((-math.inf, -math.inf), (33.0, 33.5), "overshoots: explodes"),
+        ((-math.inf, -math.inf), (-5.0, -5.1), "eases"),
+        ((-math.inf, -math.inf), (-0.5, -0.6), "mends"),
+        ((-math.inf, -math.inf), (-math.inf, -math.inf), "no effect"),
+        ((5.0, 5.1), (-3.0, -3.1), "overshoots: vanishes"),
+        ((5.0, 5.1), (math.nan, math.nan), "harms"),
+        ((-5.0, -5.1), (math.nan, math.nan), "overshoots: explodes"),
+        ((-9.0, -9.1), (-1.5, -1.6), "eases"),
+        ((-9.0, -9.1), (-0.5, -0.6), "mends"),
+        ((-9.0, -9.1), (-8.0, -8.1), "eases"),  # a ninth of it, and beyond noise
+        ((-9.0, -9.1), (-15.0, -15.1), "harms"),
+        ((-9.0, -9.2, -9.1), (-9.0, -9.2, -9.15), "no effect"),
+        ((-9.0, -12.0, -5.0), (-8.0, -13.0, -4.0), "cannot tell"),
+        ((-1.0, -9.0), (-0.5, -0.51), "mends"),  # it is healthy for sure, whatever was before
+        ((-1.2, -1.3), (-0.2, -1.7), "cannot tell"),
+        ((-9.0,), (-8.0,), "cannot tell"),
+    ],
+)
+def test_what_a_change_does_is_judged_by_what_comes_of_it(before, after, expected):
+    assert effect(Decades(before), Decades(after)) == expected
