@@ -16,11 +16,12 @@ from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
 from reports.claims_command import claims
 from reports.console import notes, progress_bar, show_log
 from reports.critical import critical, phase, spectrum
-from reports.diagnose import diagnose, remedies
+from reports.diagnose import diagnose
 from reports.doctor import doctor
 from reports.lyapunov import lyapunov
 from reports.measuring import attenuate, measured, timed, train
 from reports.options import Format, KeptOut, Names, Out, Own, Profile, Seed
+from reports.remedies import remedies
 from reports.tables import emit, shown
 from suites import interrupts
 from suites.environment import version

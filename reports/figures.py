@@ -113,14 +113,14 @@ FIGURES = {
     ),
     "remedies": Figure(
         "Remedies: decades bought, and what they cost",
-        ("remedies",),
+        ("remedies", "remedy_times"),
         remedies.remedies_data,
         remedies.draw_remedies,
         remedies.remedies_finding,
         "Each panel is a baseline, each point that network with one change. Up is more decades of gradient, counted "
-        "towards keeping it as it is, with the 95 % interval; right is a slower training step. Where a baseline is "
-        "trained, clipping and Adam change the update, not the gradient: decades are then of the update relative to "
-        "the weights.",
+        "towards keeping it as it is; right is a slower training step; both with 95 % intervals. Where a baseline is "
+        "trained, clipping and Adam change the update, not the gradient: decades are then of the first step's update "
+        "relative to the weights.",
     ),
     "cost": Figure(
         "Cost per element",

@@ -1,45 +1,24 @@
-"""What remedies are worth: one table, and one figure of decades bought against nanoseconds added."""
+"""The figure of what remedies are worth: decades bought against what a training step takes."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from reports.load import Tables
+from reports.remedy_table import remedy_table
 from reports.style import INK, MUTED, arrange, label_right, looks, panels
 from reports.words import listed, number, percent, signed
-from suites.diagnosis import price
-
-ONCE = ["decades_bought", "decades_bought_low", "decades_bought_high"]
-TRAINING = ["clipped_share", "norm_before", "norm_after"]
-TIMES = ["baseline_nanoseconds_per_step", "nanoseconds_per_step"]
-COLUMNS = ["baseline", "remedy", "decades", *ONCE, "nanoseconds", "added_nanoseconds", "time_ratio", "free"]
-COLUMNS += ["decades_per_nanosecond", *TRAINING]
-
-
-def remedy_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per baseline and remedy ("" is the baseline itself): COLUMNS.
-
-    decades, and what training tells, are means over the seeds; norm_before and norm_after are medians over seeds and
-    steps. free: a step takes no longer, and decades_per_nanosecond is inf.
-    """
-    if rows.empty:
-        return pd.DataFrame(columns=COLUMNS)
-    groups = rows.assign(remedy=rows.remedy.fillna("")).groupby(["baseline", "remedy", "metric"], sort=False)["value"]
-    norms = groups.median().unstack("metric")
-    table = groups.mean().unstack("metric").reindex(columns=["decades", *ONCE, *TRAINING, *TIMES])
-    table[TRAINING[1:]] = norms.reindex(columns=TRAINING[1:])
-    prices = [price(*row) if row[0] == row[0] else {} for row in table[[*TIMES, *ONCE[:2]]].itertuples(index=False)]
-    return table.join(pd.DataFrame(prices, index=table.index)).reset_index().reindex(columns=COLUMNS)
 
 
 def remedies_data(run: Tables) -> pd.DataFrame:
     """remedy_table of the run, without the baselines themselves."""
-    table = remedy_table(run["remedies"])
+    table = remedy_table(run["remedies"], run["remedy_times"])
     return table[table.remedy != ""].reset_index(drop=True)
 
 
 def draw_remedies(data: pd.DataFrame) -> Canvas:
-    """A panel per baseline: what a step takes, over the baseline's, across; decades bought, with intervals, up."""
+    """A panel per baseline: what a step takes, over the baseline's, across; decades bought up; both with intervals."""
+    data = data[data.decades_bought.notna()]
     figure, axes = panels(data.baseline.unique(), 2, "time of a training step, times the baseline's", "", share="")
     figure.set_figheight(3.6 * -(-len(axes) // 2))
     look = looks(data.remedy)
@@ -48,6 +27,7 @@ def draw_remedies(data: pd.DataFrame) -> Canvas:
         for row in part.itertuples():
             colour, marker = look[row.remedy]
             ax.plot([row.time_ratio] * 2, [row.decades_bought_low, row.decades_bought_high], color=colour, alpha=0.5)
+            ax.plot([row.time_ratio_low, row.time_ratio_high], [row.decades_bought] * 2, color=colour, alpha=0.5)
             ax.plot(row.time_ratio, row.decades_bought, marker=marker, color=colour, markersize=7, clip_on=False)
         ax.axhline(0, color=MUTED, linestyle="--", linewidth=1)
         ax.axvline(1, color=INK, linewidth=0.5)
@@ -63,7 +43,7 @@ def draw_remedies(data: pd.DataFrame) -> Canvas:
 def remedies_finding(data: pd.DataFrame) -> str:
     """Of each baseline: which remedy buys most, and which cost nothing; and what clipping cut."""
     cases = []
-    for baseline, part in data.groupby("baseline", sort=False):
+    for baseline, part in data[data.decades_bought.notna()].groupby("baseline", sort=False):
         part = part[np.isfinite(part.decades_bought)]
         real = part[part.decades_bought_low > 0]
         if real.empty:

@@ -27,6 +27,7 @@ from suites import (
     interrupts,
     lyapunov,
     phase,
+    remedy_times,
     remedy_worth,
     sequence,
     spectrum,
@@ -208,7 +209,8 @@ EXPERIMENTS = {
         Experiment("spectrum", spectrum.cells, spectrum.measure),
         Experiment("time", sequence.cells, sequence.measure),
         Experiment("lyapunov", lyapunov.cells, lyapunov.measure),
-        Experiment("remedies", remedy_worth.cells, remedy_worth.measure, timed=True),
+        Experiment("remedies", remedy_worth.cells, remedy_worth.measure),
+        Experiment("remedy_times", remedy_times.cells, remedy_times.measure, timed=True),
         Experiment("training", training.cells, training.measure, timed=True),
         Experiment("claims", claims.cells, claims.measure, kept_as=claims.kept_as),
     )

@@ -1,98 +1,129 @@
-"""What an optimiser makes of a gradient: the size of its updates, layer by layer, and what clipping cuts."""
+"""What an optimiser makes of a gradient: the size of its updates beside it, by matrix, and what clipping cuts."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from kernels.architectures import ARCHITECTURES, linear
 from kernels.checks import DTYPES
 from kernels.clipping import Clipper
 from kernels.initializers import INITIALIZERS
-from kernels.layer import parameters
+from kernels.layer import State, chain, parameters
+from kernels.loss import mse
 from kernels.optimizers import OPTIMIZERS
-from suites.attenuation import Array, log10_norm
-from suites.datasets import digits
-from suites.interventions import Cell, factors
+from kernels.sequences import last_step
+from suites.attenuation import Array, configuration, log10_norm
+from suites.datasets import adding, digits
 from suites.own_activations import lookup_activation
-from suites.training import BATCH, LEARNING_RATE, epoch_batches, network, stepper
-from suites.verdicts import Decades
+from suites.schema import stack
+from suites.trained import FEATURES
+from suites.training import BATCH, LEARNING_RATE, WIDTH, epoch_batches, network, stepper
+
+DATASETS = {"depth": "digits", "time": "adding"}
 
 
-@dataclass(frozen=True)
-class Trained:
-    """decades: log10 of the first matrix's relative update over the last one's, in the first step, of each seed."""
+@dataclass(frozen=True, kw_only=True)
+class UpdateCell:
+    """A network in training, on each of the seeds seed, seed + 1 ... of which there are seeds, for so many steps.
 
-    decades: Decades
-    rows: list[dict[str, Any]]
-
-
-def trained(cell: Cell, steps: int, optimizer: str = "sgd", clip: float | None = None) -> Trained:
-    """The configuration trained on digits, between a linear layer and a head, for so many steps.
-
-    Rows: of every step norm_before and norm_after, the gradient's global norm before and after clipping; clipped_share
-    of the steps; of the first and the last step, by matrix (position, from 1 at the input), log10_update, the norm of
-    what is added to the weights, and log10_relative_update, that over the weights' own.
+    Across depth (length None) layers or blocks between a linear layer and a head, on handwritten digits; across time a
+    cell with a head at its last step, on the adding problem. width and batch are those of the training experiment.
     """
+
+    architecture: str
+    activation: str
+    initializer: str
+    depth: int | None
+    length: int | None
+    optimizer: str
+    clip: float | None
+    steps: int
+    dtype: str
+    seed: int
+    seeds: int
+    width: int = WIDTH
+    batch: int = BATCH
+
+
+def measure(cell: UpdateCell) -> pd.DataFrame:
+    """Rows of every seed.
+
+    Of every step: loss, norm_before and norm_after, the gradient's global norm before and after clipping; of all:
+    clipped_share. Of the first and the last step, by weight matrix (position, from 1 at the input):
+    log10_gradient_norm, before clipping, log10_update, the norm of what is added to the weights, and
+    log10_relative_update, that over the weights' own.
+    """
+    size = {"depth": cell.depth} if cell.length is None else {"length": cell.length, "inputs": FEATURES}
+    known: dict[str, Any] = {"experiment": "remedies", "dataset": DATASETS["depth" if cell.length is None else "time"]}
+    known |= {"optimizer": cell.optimizer, "clip_norm": math.nan if cell.clip is None else cell.clip}
     seeds = range(cell.seed, cell.seed + cell.seeds)
-    runs = {seed: _train(cell, seed, steps, optimizer, clip) for seed in seeds}
-    first = [updates[1][1] for updates, *_ in runs.values()]
-    total = Decades(tuple(relative[0] - relative[-1] for relative in first))
-    return Trained(total, [row for seed, run in runs.items() for row in _rows(seed, *run)])
+    return stack(known | configuration(cell) | size, [row for seed in seeds for row in _train(cell, seed)])
 
 
-# Step -> log10 of the norm of each matrix's update, and of that over the matrix's own.
-Updates = dict[int, tuple[list[float], list[float]]]
-
-
-def _train(
-    cell: Cell, seed: int, steps: int, optimizer: str, clip: float | None
-) -> tuple[Updates, list[float], list[float]]:
-    """The updates of the first and the last step, and the global norms before and after clipping of all."""
+def _digits(cell: UpdateCell, seed: int) -> tuple[State, Callable[[], float]]:
     data, dtype = digits(), DTYPES[cell.dtype]
     weights, order = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
     activation, rule = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
-    model = network(activation, rule, data.classes, cell.architecture, factors(cell))
-    state = model.init(weights, (BATCH, data.x.shape[1]), dtype)
-    _, values, grads = zip(*parameters(state), strict=True)
+    model = network(activation, rule, data.classes, cell.architecture, cell.depth or 1)
+    state = model.init(weights, (cell.batch, data.x.shape[1]), dtype)
+    step = stepper(model, state, lambda: None, data, dtype)
+    batches: list[Array] = []
+
+    def gradient() -> float:
+        batches.extend([] if batches else epoch_batches(order, len(data.x)))
+        return step(batches.pop())[0]
+
+    return state, gradient
+
+
+def _adding(cell: UpdateCell, seed: int) -> tuple[State, Callable[[], float]]:
+    dtype, shape = DTYPES[cell.dtype], (cell.length or 1, cell.batch)
+    weights, examples = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
+    activation, rule = lookup_activation(cell.activation), INITIALIZERS[cell.initializer]
+    body = ARCHITECTURES[cell.architecture].build(activation, rule, cell.width)
+    model = chain(body, last_step(), linear(rule.of(activation), 1))
+    state, dy = model.init(weights, (*shape, FEATURES), dtype), np.empty((cell.batch, 1), dtype)
+
+    def gradient() -> float:
+        x, target = (array.astype(dtype) for array in adding(examples, *shape))
+        loss = mse(dy, model.forward(state, x), target)
+        model.backward(state, dy)
+        return loss
+
+    return state, gradient
+
+
+def _train(cell: UpdateCell, seed: int) -> list[dict[str, Any]]:
+    state, gradient = (_digits if cell.length is None else _adding)(cell, seed)
+    paths, values, grads = zip(*parameters(state), strict=True)
+    matrices = [i for i, value in enumerate(values) if value.ndim == 2]
     # Updates of weights that are 0 are whole: beside larger weights small ones would be rounded away.
     changes = [np.zeros_like(value) for value in values]
-    descend, clipper = OPTIMIZERS[optimizer].make(changes, grads, LEARNING_RATE), Clipper(grads)
-    updates: Updates = {}
-    before: list[float] = []
-    after: list[float] = []
-
-    def update() -> None:
-        before.append(clipper.by_global_norm(math.inf if clip is None else clip))
-        after.append(clipper.by_global_norm(math.inf))
-        for change in changes:
-            change.fill(0)
-        descend()
-        if len(before) in (1, steps):
-            matrices = [(value, change) for value, change in zip(values, changes, strict=True) if value.ndim == 2]
-            sizes = [log10_norm(change) for _, change in matrices]
-            updates[len(before)] = sizes, list(np.subtract(sizes, [log10_norm(value) for value, _ in matrices]))
-        for value, change in zip(values, changes, strict=True):
-            value += change
-
-    step = stepper(model, state, update, data, dtype)
-    batches: list[Array] = []
+    descend, clipper = OPTIMIZERS[cell.optimizer].make(changes, grads, LEARNING_RATE), Clipper(grads)
+    losses, before, after, rows = [], [], [], []
     with np.errstate(invalid="ignore", over="ignore"):  # training that diverges goes on to the end
-        while len(before) < steps:
-            batches = batches or epoch_batches(order, len(data.x))
-            step(batches.pop())
-    return updates, before, after
-
-
-def _rows(seed: int, updates: Updates, before: list[float], after: list[float]) -> list[dict[str, Any]]:
-    every = {"seed": seed, "step": range(1, len(before) + 1), "unit": "1"}
-    rows: list[dict[str, Any]] = [
-        {**every, "metric": "norm_before", "value": before},
-        {**every, "metric": "norm_after", "value": after},
-        {"seed": seed, "metric": "clipped_share", "value": float(np.mean(np.less(after, before))), "unit": "1"},
-    ]
-    for step, norms in updates.items():
-        where = {"seed": seed, "step": step, "position": range(1, len(norms[0]) + 1), "parameter": "W"}
-        for metric, values in zip(("log10_update", "log10_relative_update"), norms, strict=True):
-            rows.append({**where, "metric": metric, "value": values, "unit": "log10"})
-    return rows
+        for step in range(1, cell.steps + 1):
+            losses.append(gradient())
+            norms = [log10_norm(grads[i]) for i in matrices]
+            before.append(clipper.by_global_norm(math.inf if cell.clip is None else cell.clip))
+            after.append(clipper.by_global_norm(math.inf))
+            for change in changes:
+                change.fill(0)
+            descend()
+            if step in (1, cell.steps):
+                sizes = [log10_norm(changes[i]) for i in matrices]
+                relative = np.subtract(sizes, [log10_norm(values[i]) for i in matrices])
+                where = {"seed": seed, "step": step, "position": range(1, len(matrices) + 1), "unit": "log10"}
+                where["parameter"] = [paths[i].rpartition(".")[2] for i in matrices]
+                found = {"log10_gradient_norm": norms, "log10_update": sizes, "log10_relative_update": relative}
+                rows += [{**where, "metric": metric, "value": value} for metric, value in found.items()]
+            for value, change in zip(values, changes, strict=True):
+                value += change
+    every = {"seed": seed, "step": range(1, cell.steps + 1), "unit": "1"}
+    series = {"loss": losses, "norm_before": before, "norm_after": after}
+    share = {"metric": "clipped_share", "value": float(np.mean(np.less(after, before))), "unit": "1"}
+    return [*rows, {"seed": seed, **share}, *({**every, "metric": name, "value": of} for name, of in series.items())]

@@ -1,140 +1,105 @@
-"""What each of REMEDIES is worth on known baselines: decades bought, nanoseconds paid."""
+"""The experiment on how many decades REMEDIES buy: known baselines and every remedy of them.
 
-import math
+Its cells are those of the experiments across depth and across time, each network once, though it be a remedy of several
+baselines, and networks in training. suites.remedy_times tells which network is which remedy of which baseline.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from suites import attenuation, interventions
-from suites.errors import whole
+from suites import attenuation, interventions, optimizer_updates
+from suites.errors import UserError, whole
 from suites.interventions import Cell
-from suites.optimizer_updates import trained
-from suites.remedies import REMEDIES, Remedy, applicable
-from suites.schema import stack
-from suites.step_time import nanoseconds
-from suites.training import BATCH, WIDTH
-from suites.verdicts import Decades, decades, gain
+from suites.optimizer_updates import UpdateCell
+from suites.remedies import REMEDIES, applicable
+
+KINDS = ("depth", "time")
+Network = dict[str, str]  # kind, architecture, activation, initializer
+
+
+def _network(kind: str, architecture: str, activation: str, initializer: str) -> Network:
+    return {"kind": kind, "architecture": architecture, "activation": activation, "initializer": initializer}
+
 
 # What remedies are tried on: the networks that the documents speak of, across depth and across time.
 BASELINES = (
-    ("depth", "plain", "sigmoid", "xavier_normal"),
-    ("depth", "plain", "tanh", "xavier_normal"),
-    ("time", "rnn", "tanh", "xavier_normal"),
+    _network("depth", "plain", "sigmoid", "xavier_normal"),
+    _network("depth", "plain", "tanh", "xavier_normal"),
+    _network("time", "rnn", "tanh", "xavier_normal"),
 )
-# Those of the update are tried in training: an Adam step where gradients vanish, clipping where they explode.
-TRAINED = (("depth", "plain", "sigmoid", "xavier_normal"), ("depth", "residual", "relu", "he_normal"))
+# Those of the update are tried in training: Adam's step where gradients vanish, clipping where they explode (Pascanu et
+# al. 2013 clip those of cells).
+TRAINED = (
+    _network("depth", "plain", "sigmoid", "xavier_normal"),
+    _network("depth", "residual", "relu", "he_normal"),
+    _network("time", "rnn", "tanh", "xavier_normal"),
+    _network("time", "rnn", "tanh", "saturating"),
+)
+# Ways of updating: the name of a remedy ("" is none) -> its optimiser and the global norm that it clips to.
+UPDATES = {"": ("sgd", None)} | {name: (row.optimizer, row.clip) for name, row in REMEDIES.items() if not row.change}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemedyCell:
-    """One baseline with every remedy of it: of the network, or, where there are steps to train it, of the update."""
+class Grid:
+    """What both experiments on remedies take; UserError where a number or a kind is wrong.
 
-    kind: str
-    architecture: str
-    activation: str
-    initializer: str
-    factors: int
-    width: int
-    batch: int
-    dtype: str
-    seed: int
-    seeds: int
-    steps: int | None
-
-
-def cells(
-    *,
-    depth: int = 50,
-    length: int = 100,
-    width: int = 256,
-    batch: int = 32,
-    steps: int = 50,
-    seeds: int = 8,
-    seed: int = 0,
-    dtype: str = "float32",
-) -> list[RemedyCell]:
-    """A cell for each of BASELINES, and of TRAINED; UserError where a number is wrong.
-
-    width, batch: of BASELINES alone; what is trained has the training experiment's.
+    width, batch: of BASELINES; what is trained, for so many steps, has the training experiment's. kinds: of KINDS.
     """
-    whole("steps", steps, 1)
-    attenuation.checked_numbers(dtype, depth=depth, length=length, width=width, batch=batch, seeds=seeds, seed=seed)
-    numbers: dict[str, Any] = {"width": width, "batch": batch, "dtype": dtype, "seed": seed, "seeds": seeds}
-    return [
-        RemedyCell(
-            kind=kind, architecture=architecture, activation=activation, initializer=initializer,
-            factors=depth if kind == "depth" else length, steps=trained, **numbers,
-        )
-        for networks, trained in ((BASELINES, None), (TRAINED, steps))
-        for kind, architecture, activation, initializer in networks
-    ]  # fmt: skip
+
+    depth: int = 50
+    length: int = 100
+    width: int = 256
+    batch: int = 32
+    steps: int = 50
+    seeds: int = 8
+    seed: int = 0
+    dtype: str = "float32"
+    kinds: Sequence[str] = KINDS
+
+    def __post_init__(self) -> None:
+        numbers = {name: getattr(self, name) for name in ("depth", "width", "batch", "steps", "seeds", "seed")}
+        attenuation.checked_numbers(self.dtype, **numbers)
+        whole("length", self.length, 2)  # the adding problem marks two steps
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise UserError(f"kind must be {' or '.join(KINDS)}, got {kind!r}")
+
+    def of(self, networks: Sequence[Network]) -> list[Network]:
+        """Those of the kinds that are asked for."""
+        return [network for network in networks if network["kind"] in self.kinds]
+
+    def factors(self, network: Network) -> int:
+        """Its layers or steps."""
+        return self.depth if network["kind"] == "depth" else self.length
+
+    def cell(self, network: Network) -> Cell:
+        """The network as a cell of its experiment."""
+        numbers = {name: getattr(self, name) for name in ("width", "batch", "dtype", "seed", "seeds")}
+        return interventions.subject(factors=self.factors(network), **network, **numbers)
 
 
-def measure(cell: RemedyCell) -> pd.DataFrame:
-    """Rows of the baseline (remedy "") and of every remedy.
-
-    decades of each seed: of the gradient, or of the update relative to the weights where that is what changes;
-    decades_bought with decades_bought_low and _high (suites.verdicts.gain); nanoseconds_per_step, a training step's
-    per element, and baseline_nanoseconds_per_step, timed in turn with it; what suites.optimizer_updates.trained tells.
-    """
-    names = {name: getattr(cell, name) for name in ("architecture", "activation", "initializer")}
-    numbers = {name: getattr(cell, name) for name in ("width", "batch", "dtype", "seed", "seeds")}
-    base, baseline = interventions.subject(cell.kind, cell.factors, **names, **numbers), " ".join(names.values())
-    if cell.steps is None:
-        found = _networks(base)
-    else:
-        found, baseline = _updates(base, cell.steps), f"{baseline} in training"
-    configuration = {"experiment": "remedies", "baseline": baseline}
-    return stack(configuration, [{**row, "remedy": name} for name, rows in found.items() for row in rows])
+def cells(**grid: Any) -> list[Cell | UpdateCell]:
+    """BASELINES, with every remedy of them, and TRAINED, with all UPDATES; grid is what Grid takes."""
+    asked = Grid(**grid)
+    baselines = [asked.cell(network) for network in asked.of(BASELINES)]
+    networks = [other for base in baselines for other in (base, *applicable(base).values())]
+    return [*dict.fromkeys(networks), *_trained(asked)]
 
 
-def _networks(base: Cell) -> dict[str, list[dict[str, Any]]]:
-    before, found = decades(interventions.measure(base)), {}
-    for name, other in {"": base, **applicable(base)}.items():
-        after = decades(interventions.measure(other)) if name else before
-        rows = _decades_rows(other, after)
-        if name:
-            rows += _worth_rows(before, after, nanoseconds(base, other))
-        found[name] = [{**columns(other), **row} for row in rows]
+def _trained(asked: Grid) -> list[UpdateCell]:
+    numbers: dict[str, Any] = {name: getattr(asked, name) for name in ("steps", "dtype", "seed", "seeds")}
+    found = []
+    for network in asked.of(TRAINED):
+        deep, names = network["kind"] == "depth", {name: text for name, text in network.items() if name != "kind"}
+        size = {"depth": asked.depth if deep else None, "length": None if deep else asked.length}
+        chosen: dict[str, Any] = names | size
+        found += [UpdateCell(optimizer=name, clip=clip, **chosen, **numbers) for name, clip in UPDATES.values()]
     return found
 
 
-def _updates(base: Cell, steps: int) -> dict[str, list[dict[str, Any]]]:
-    ways = {"": Remedy(name=""), **{name: row for name, row in REMEDIES.items() if not row.change}}
-    runs = {name: trained(base, steps, row.optimizer, row.clip) for name, row in ways.items()}
-    before, found = runs[""].decades, {}
-    for name, row in ways.items():
-        rows = [*_decades_rows(base, runs[name].decades), *runs[name].rows]
-        if name:
-            rows += _worth_rows(before, runs[name].decades, nanoseconds(base, base, row.optimizer, row.clip))
-        clip = math.nan if row.clip is None else row.clip
-        known = columns(base) | {"dataset": "digits", "width": WIDTH, "batch": BATCH}
-        found[name] = [{**known, "optimizer": row.optimizer, "clip_norm": clip, **piece} for piece in rows]
-    return found
-
-
-def _decades_rows(cell: Cell, found: Decades) -> list[dict[str, Any]]:
-    seeds = range(cell.seed, cell.seed + cell.seeds)
-    return [{"metric": "decades", "seed": seeds, "value": list(found.values), "unit": "log10"}]
-
-
-def _worth_rows(before: Decades, after: Decades, times: tuple[float, float]) -> list[dict[str, Any]]:
-    worth = gain(before, after)
-    values = {
-        "decades_bought": worth.bought,
-        "decades_bought_low": worth.low,
-        "decades_bought_high": worth.high,
-        "baseline_nanoseconds_per_step": times[0],
-        "nanoseconds_per_step": times[1],
-    }
-    return [
-        {"metric": name, "value": value, "unit": "log10" if "decades" in name else "ns/element"}
-        for name, value in values.items()
-    ]
-
-
-def columns(cell: Cell) -> dict[str, Any]:
-    """The columns of a row that a cell of the experiments depth and time fills."""
-    known = {name: getattr(cell, name, None) for name in ("depth", "length", "inputs")}
-    return attenuation.configuration(cell) | {name: value for name, value in known.items() if value is not None}
+def measure(cell: Cell | UpdateCell) -> pd.DataFrame:
+    """Rows of a network as its own experiment has them, or of one in training."""
+    return optimizer_updates.measure(cell) if isinstance(cell, UpdateCell) else interventions.measure(cell)

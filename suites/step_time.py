@@ -2,6 +2,7 @@
 
 import timeit
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -16,7 +17,23 @@ from suites.threads import one_thread
 # A layer, or a step of a cell, takes as long in a network of 10 of them as in one of 1000: no more are timed. A token
 # that attends takes longer the more there are: all are timed.
 MOST_FACTORS = 10
-BLOCKS = 7  # A B B A, each
+# A B B A, each. Of 15 independent ratios the fourth smallest and the fourth largest hold their median between them with
+# probability 1 - 2 (1 + 15 + 105 + 455) / 2^15 = 0.965, whatever their distribution.
+ROUNDS, OUTER = 15, 3
+LEAST = 5e-4  # seconds of a call: shorter ones are repeated
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """ratio: a step's time over the baseline's, median of the rounds, low and high its 95 % interval.
+
+    baseline: nanoseconds of the baseline's step per element, in these rounds.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    baseline: float
 
 
 def stepper(cell: Cell, optimizer: str = "sgd", clip: float | None = None) -> tuple[Callable[[], None], int]:
@@ -43,23 +60,27 @@ def stepper(cell: Cell, optimizer: str = "sgd", clip: float | None = None) -> tu
     return step, dy.size * (len(network.layers) or 1)
 
 
-def in_turn(a: Callable[[], None], b: Callable[[], None]) -> tuple[float, float]:
-    """Median seconds of each, timed in the order A B B A, so that what drifts strikes both alike."""
-    times: dict[Callable[[], None], list[float]] = {a: [], b: []}
+def in_turn(a: Callable[[], None], b: Callable[[], None]) -> list[tuple[float, float]]:
+    """Seconds of a and of b, of each round, timed in the order A B B A, so that what drifts strikes both alike."""
     with one_thread():
-        for call in (a, b):
-            call()
-        for _ in range(BLOCKS):
+        a()
+        b()
+        number = max(1, round(LEAST / max(timeit.timeit(a, number=1), 1e-9)))
+        rounds = []
+        for _ in range(ROUNDS):
+            times = {a: 0.0, b: 0.0}
             for call in (a, b, b, a):
-                times[call].append(timeit.timeit(call, number=1))
-    return median(times[a]), median(times[b])
+                times[call] += timeit.timeit(call, number=number) / number / 2
+            rounds.append((times[a], times[b]))
+    return rounds
 
 
-def nanoseconds(before: Cell, after: Cell, optimizer: str = "sgd", clip: float | None = None) -> tuple[float, float]:
-    """Nanoseconds of a training step per element (unit, sample and layer or step) before and after a change.
+def step_time(before: Cell, after: Cell, optimizer: str = "sgd", clip: float | None = None) -> StepTime:
+    """A training step of after, with that optimiser and clipping, beside one of before, which has SGD and none.
 
-    Before it is SGD without clipping.
+    Both have as many elements (units times samples times layers or steps).
     """
-    (first, few), (second, many) = stepper(before), stepper(after, optimizer, clip)
-    a, b = in_turn(first, second)
-    return a / few * 1e9, b / many * 1e9
+    (first, elements), (second, _) = stepper(before), stepper(after, optimizer, clip)
+    rounds = in_turn(first, second)
+    ratios = sorted(b / a for a, b in rounds)
+    return StepTime(median(ratios), ratios[OUTER], ratios[-1 - OUTER], median(a for a, _ in rounds) / elements * 1e9)

@@ -13,7 +13,7 @@ from suites.schema import LATER
 
 def test_whole_run(run):
     tables = load(run)
-    measured = {"depth", "time", "phase", "spectrum", "lyapunov", "training", "remedies", "curves"}
+    measured = {"depth", "time", "phase", "spectrum", "lyapunov", "training", "remedies", "remedy_times", "curves"}
     assert set(tables.tables) == {*measured, "cost"}
     assert len(tables["depth"]) == 3 * 2 * 51 * (4 + 1)
     assert tables.notes == []

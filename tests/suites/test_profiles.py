@@ -9,7 +9,7 @@ from suites.experiment import EXPERIMENTS
 from suites.own_activations import own
 from suites.profiles import PROFILES, cells, configuration
 
-FIXED = ("claims", "remedies")  # experiments of networks that nothing is chosen of
+FIXED = ("claims", "remedies", "remedy_times")  # experiments of networks that nothing is chosen of
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -1,0 +1,41 @@
+"""gradfade remedies as a user meets it."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from reports.remedies import remedies
+from suites.errors import UserError
+
+TINY = {"depth": 5, "length": 5, "width": 8, "batch": 4, "steps": 2, "seeds": 2}
+
+
+def test_a_row_per_baseline_and_remedy(capsys):
+    remedies(**TINY, format="json")
+    rows = json.loads(capsys.readouterr().out)
+    assert len({row["baseline"] for row in rows}) == 7
+    adam = next(row for row in rows if row["remedy"] == "adam")
+    assert adam["time_ratio"] > 0
+    assert {row["remedy"] for row in rows} >= {"", "critical", "residual", "orthogonal", "lstm_chrono", "clip", "adam"}
+    for _, part in pd.DataFrame(rows).groupby("baseline"):
+        assert part.baseline_nanoseconds[part.remedy != ""].nunique() == 1
+
+
+def test_a_terminal_gets_narrow_tables_and_both_experiments_are_kept_in_one_folder(capsys, tmp_path):
+    remedies(**TINY, kinds=["time"], out=tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.endswith(" in training")] == [
+        "rnn tanh xavier_normal in training", "rnn tanh saturating in training"
+    ]  # fmt: skip
+    assert sum("norms in the first step" in line for line in lines) == 2
+    assert not any("plain" in line for line in lines)
+    assert max(len(line) for line in lines if line.startswith(("┃", "│"))) <= 80
+    assert {path.stem for path in (tmp_path / "run").glob("*.parquet")} == {"remedies", "remedy_times"}
+    with pytest.raises(UserError, match="holds a run finished"):
+        remedies(**TINY, kinds=["time"], out=tmp_path / "run")
+
+
+def test_another_kind_is_the_users_mistake():
+    with pytest.raises(UserError, match="kind must be depth or time, got 'width'"):
+        remedies(**TINY, kinds=["width"])
