@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from kernels.architectures import ARCHITECTURES
-from kernels.critical import MeanField
+from kernels.architectures import ARCHITECTURES, BOTH
+from kernels.critical import MeanField, expectation
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS
-from suites.interventions import Cell, factors
+from suites.interventions import Cell, factors, kind
 from suites.own_activations import lookup_activation
 from suites.theory import PREDICTIONS
 from suites.verdicts import decades
@@ -51,9 +51,7 @@ def linear_offset(cell: Cell) -> float:
 
 
 def off_critical(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades between the weight variance and the critical one."""
-    if cell.architecture not in SINGLE_FACTOR:
-        return math.nan
+    """Decades between the weight variance and the critical one; NaN of weights that are not independent."""
     critical, _ = MeanField.of(lookup_activation(cell.activation)).critical_point()
     return abs(math.log10(rows.weight_variance.iloc[0] / critical))
 
@@ -85,6 +83,8 @@ def _ranks(rows: pd.DataFrame) -> pd.Series:
 
 def collapse(cell: Cell, rows: pd.DataFrame) -> float:
     """The share of the input's effective rank, beyond 1, that the first layer loses: 1 where its units are the same."""
+    if not INITIALIZERS[cell.initializer].independent:
+        return 1.0
     ranks = _ranks(rows).reindex([0, 1])
     return float((ranks[0] - ranks[1]) / (ranks[0] - 1)) if ranks[0] > 1 else math.nan
 
@@ -121,6 +121,24 @@ def forgotten(cell: Cell, rows: pd.DataFrame) -> float:
     if rule.gates is not None:
         rule.gates(np.random.default_rng(cell.seed), {"z": biases}, factors(cell))
     return factors(cell) * math.log10(1 + math.exp(-biases.max()))
+
+
+def normalised(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades, either way, of layers whose pre-activations have mean 0 and variance 1, whatever the weights.
+
+    The squared factor of one is E[f'^2] / E[f^2] (LayerNorm) or E[f'^2] / Var f (BatchNorm; Yang et al. 2019).
+    """
+    if cell.architecture not in NORMALISED:
+        return math.nan
+    field = MeanField.of(lookup_activation(cell.activation))
+    mean = expectation(field.f, 1.0, field.kinks) if cell.architecture == "batchnorm" else 0.0
+    return factors(cell) * 0.5 * abs(math.log10(field.slope_moment(1.0) / (field.value_moment(1.0) - mean**2)))
+
+
+def shared_attention(cell: Cell, rows: pd.DataFrame) -> float:
+    """Decades that remain for the first of the tokens where attention is uniform over all of them."""
+    attends = ARCHITECTURES[cell.architecture].kinds == BOTH and kind(cell) == "time"
+    return math.log10(factors(cell) + 1) if attends else math.nan
 
 
 def growth(cell: Cell, rows: pd.DataFrame) -> float:

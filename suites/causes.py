@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
 from suites import cause_evidence as evidence
-from suites.cause_evidence import NORMALISED
 from suites.interventions import Cell, changed
 from suites.theory import PREDICTIONS
 from suites.verdicts import LIMIT, SHARE
@@ -26,7 +26,8 @@ class Cause:
     evidence(cell, rows): a number from the measured rows of the configuration, in unit, NaN where the cause does not
     apply to it; from threshold on it is a candidate. remove(cell): the configuration without the cause, and with as
     little else changed as there is; None where there is none. offset(cell): decades that are to be added to what is
-    measured without it. It is the cause only if the measured decades are nearer to 0 without it.
+    measured without it. It is the cause only if the measured decades are nearer to 0 without it. last: a last resort,
+    which takes away whatever else is wrong, too: the cause only if no other one explains what is wrong.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Cause:
     unit: str
     remove: Callable[[Cell], Cell | None]
     offset: Callable[[Cell], float] = lambda cell: 0.0
+    last: bool = False
 
 
 def _best_activation(cell: Cell) -> Cell | None:
@@ -55,6 +57,11 @@ def _single_path(cell: Cell) -> Cell | None:
     return changed(cell, architecture="lstm", initializer="chrono")
 
 
+def _with(**fields: Any) -> Callable[[Cell], Cell | None]:
+    """The configuration with these fields instead."""
+    return lambda cell: changed(cell, **fields)
+
+
 _ROWS = (
     Cause(
         name="saturation",
@@ -68,11 +75,11 @@ _ROWS = (
     ),
     Cause(
         name="weight_scale",
-        about="the weights' variance is not the critical one; without it: the critical one",
+        about="their variance is not that at which layers without skips or norms have chi = 1; without it: it is",
         evidence=evidence.off_critical,
         threshold=OFF_CRITICAL,
         unit="decades between the weight variance and the critical one",
-        remove=lambda cell: changed(cell, initializer="critical"),
+        remove=_with(initializer="critical"),
     ),
     Cause(
         name="activation",
@@ -89,7 +96,7 @@ _ROWS = (
         evidence=lambda cell, rows: evidence.mean(rows, "dead_share"),
         threshold=MOSTLY,
         unit="share of dead units",
-        remove=lambda cell: changed(cell, activation="leaky_relu"),
+        remove=_with(activation="leaky_relu"),
     ),
     Cause(
         name="rank_collapse",
@@ -97,7 +104,7 @@ _ROWS = (
         evidence=evidence.collapse,
         threshold=MOSTLY,
         unit="of the input's effective rank lost in the first layer",
-        remove=lambda cell: changed(cell, initializer="critical"),
+        remove=_with(initializer="critical"),
     ),
     Cause(
         name="rank_collapse_with_depth",
@@ -113,10 +120,10 @@ _ROWS = (
     Cause(
         name="normalisation",
         about="normalised layers cannot be scaled to chi = 1; without it, a joint change: critical weights alone",
-        evidence=evidence.expected(*NORMALISED),
+        evidence=evidence.normalised,
         threshold=LIMIT,
-        unit="decades that theory expects of normalised layers",
-        remove=lambda cell: changed(cell, architecture="plain", initializer="critical"),
+        unit="decades of layers that are normalised, whatever the weights",
+        remove=_with(architecture="plain", initializer="critical"),
     ),
     Cause(
         name="skip_scale",
@@ -124,7 +131,7 @@ _ROWS = (
         evidence=evidence.growth,
         threshold=LIMIT,
         unit="decades that the forward variance grows",
-        remove=lambda cell: changed(cell, architecture="residual_scaled"),
+        remove=_with(architecture="residual_scaled"),
     ),
     Cause(
         name="norm_on_the_path",
@@ -132,16 +139,26 @@ _ROWS = (
         evidence=evidence.expected("transformer_post"),
         threshold=LIMIT,
         unit="decades that theory expects of norms on the path",
-        remove=lambda cell: changed(cell, architecture="transformer_pre"),
+        remove=_with(architecture="transformer_pre"),
     ),
     Cause(
         name="single_path",
-        about="the gradient passes every factor: the evidence is the loss itself, and the measurement without it alone "
-        "decides; without it: skips across depth, and across time, a joint change, an LSTM and open gates",
+        about="the gradient passes every factor, and no other cause explains it; without it: skips across depth, "
+        "and across time, a joint change, an LSTM and open gates",
         evidence=evidence.lost,
         threshold=LIMIT,
         unit="decades lost",
         remove=_single_path,
+        last=True,
+    ),
+    Cause(
+        name="shared_attention",
+        about="each token attends to all before it, and the first gets its share alone; no change of the network "
+        "leaves the tokens as many",
+        evidence=evidence.shared_attention,
+        threshold=LIMIT,
+        unit="decades where all tokens have the same share",
+        remove=lambda cell: None,
     ),
     Cause(
         name="forgetting",
@@ -149,7 +166,7 @@ _ROWS = (
         evidence=evidence.forgotten,
         threshold=LIMIT,
         unit="decades that the gates' biases alone lose",
-        remove=lambda cell: changed(cell, initializer="chrono"),
+        remove=_with(initializer="chrono"),
     ),
 )
 

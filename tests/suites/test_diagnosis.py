@@ -7,20 +7,23 @@ import numpy as np
 import pytest
 
 from suites import diagnosis
+from suites.attenuation import configuration
 from suites.causes import CAUSES
-from suites.diagnosis import diagnose, lost, price
+from suites.diagnosis import diagnose
 from suites.interventions import factors, kind, measure, subject
 from suites.schema import merge, rows
+from suites.step_time import StepTime
 
 
 @pytest.fixture(autouse=True)
 def _timeless(monkeypatch):
-    """Every step takes 2 ns, 3 ns where anything but an initialiser or an activation changes."""
-    monkeypatch.setattr(
-        diagnosis,
-        "nanoseconds",
-        lambda a, b, *_, **clip: (2.0, 3.0 if clip or a.architecture != b.architecture else 2.0),
-    )
+    """Every step takes 2 ns, half more where anything but an initialiser or an activation changes."""
+
+    def time(a, b, **clip):
+        ratio = 1.5 if clip or a.architecture != b.architecture else 1.0
+        return StepTime(ratio, ratio - 0.05, ratio + 0.05, 2.0)
+
+    monkeypatch.setattr(diagnosis, "step_time", time)
 
 
 def depth(activation="sigmoid", initializer="xavier_normal", architecture="plain", n=10, **more):
@@ -46,11 +49,10 @@ def synthetic(total: Callable, noise=0.01):
     def one(cell):
         position = np.arange(factors(cell) + 1.0)
         line = total(cell) * (1 - position / factors(cell))
-        known = {"architecture": cell.architecture, "activation": cell.activation, "initializer": cell.initializer}
+        known = {**configuration(cell), "weight_variance": 1.0}
         known |= {
-            "dtype": cell.dtype,
-            "weight_variance": 1.0,
             "depth" if kind(cell) == "depth" else "length": factors(cell),
+            "inputs": getattr(cell, "inputs", None),
         }
         return merge([
             rows(known, experiment=kind(cell), seed=seed, position=position, metric=metric, value=line + offset)
@@ -75,9 +77,8 @@ def test_the_verdict_follows_the_rows(decades, verdict):
     assert row["decades"] == pytest.approx(decades)
     assert row["decades_per_layer"] == pytest.approx(decades / 10)
     assert row["decades_per_layer_low"] < decades / 10 < row["decades_per_layer_high"]
-    assert set(table.kind) == (
-        {"subject", "scale"} if verdict == "healthy" else {"subject", "scale", "cause", "remedy"}
-    )
+    judged = {"subject", "scale", "parameters", "parameter"}
+    assert set(table.kind) == judged | (set() if verdict == "healthy" else {"cause", "remedy"})
 
 
 @pytest.mark.parametrize("mended", ["initializer", "activation", "architecture"])
@@ -121,9 +122,12 @@ def test_remedies_are_priced():
     table = diagnose(depth(), synthetic(lambda cell: 0.0 if cell.architecture == "layernorm" else -9.0))
     remedies = table[table.kind == "remedy"].set_index("name")
     norm, same, clip = (remedies.loc[name] for name in ("layernorm", "relu", "clip"))
-    assert (norm.verdict, norm.time_ratio, norm.added_nanoseconds, norm.free) == ("healthy", 1.5, 1.0, False)
+    assert (norm.verdict, norm.effect) == ("healthy", "mends")
+    assert (norm.time_ratio, norm.baseline_nanoseconds, norm.nanoseconds, norm.free) == (1.5, 2.0, 3.0, False)
+    assert norm.added_nanoseconds == pytest.approx(1.0)
     assert norm.decades_bought == norm.decades_per_nanosecond == pytest.approx(9.0)
     assert same.free
+    assert (same.effect, clip.effect) == ("no effect", "no effect")
     assert math.isnan(same.decades_per_nanosecond)
     assert same.decades_bought == pytest.approx(0)
     assert clip.decades_bought == 0
@@ -134,9 +138,9 @@ def test_remedies_are_priced():
     ("cell", "verdict", "named"),
     [
         # Slopes of 1/4 at most: larger weights, another activation or a way around it (Glorot & Bengio 2010).
-        (depth("sigmoid", n=50), "vanishes", {"weight_scale", "activation", "single_path"}),
+        (depth("sigmoid", n=50), "vanishes", {"weight_scale", "activation"}),
         # tanh is all but the identity there, and each layer multiplies by the weights' gain.
-        (depth("tanh", "too_small", n=30), "vanishes", {"weight_scale", "single_path"}),
+        (depth("tanh", "too_small", n=30), "vanishes", {"weight_scale"}),
         # chi > 1 in the chaotic phase (Schoenholz et al. 2017), by the weights alone: slopes are flat and counteract.
         (depth("tanh", "saturating", n=50, width=64), "explodes", {"weight_scale"}),
         # Units with equal weights have one slope and one gradient between them.
@@ -152,7 +156,7 @@ def test_remedies_are_priced():
         # chi 1 at Xavier weights near 0, and tanh brings the signal there.
         (depth("tanh", "xavier_normal", n=20, width=64), "healthy", set()),
         # An input at every step keeps tanh off 0, where it is steepest: its slopes, or a way past them.
-        (time(), "vanishes", {"saturation", "single_path"}),
+        (time(), "vanishes", {"saturation"}),
         # z is 1/2 without a bias: half of the state is gone at every step (Tallec & Ollivier 2018).
         (time("gru"), "vanishes", {"forgetting"}),
     ],
@@ -173,25 +177,53 @@ def test_saturation_counteracts_where_weights_are_too_large():
     assert row.decades == pytest.approx(10 * math.log10(1024), abs=0.7)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_the_dtype_loses(dtype):
-    """The median seed decides; a seed that keeps all is the smallest."""
-    table = merge([
-        rows({}, metric="first_subnormal_position", seed=[0, 1, 2], value=[7.0, math.nan, 9.0]),
-        rows({}, metric="first_zero_position", seed=[0, 1, 2], value=[math.nan, math.nan, 3.0]),
-    ])  # fmt: skip
-    subnormal, zero = lost(table, dtype).items()
-    assert subnormal == (f"{dtype} gradient is subnormal", 7.0)
-    assert zero[0] == f"{dtype} gradient is 0"
-    assert math.isnan(zero[1])
+def test_one_baseline_is_what_all_remedies_add_to(monkeypatch):
+    """The median of its times beside each of them."""
+    times = iter(range(1, 100))
+    monkeypatch.setattr(diagnosis, "step_time", lambda *_, **__: StepTime(2.0, 1.9, 2.1, float(next(times))))
+    table = diagnose(depth(), synthetic(lambda cell: -9.0))
+    remedies = table[table.kind == "remedy"]
+    assert set(remedies.baseline_nanoseconds) == {(len(remedies) + 1) / 2}
+    np.testing.assert_allclose(remedies.added_nanoseconds, remedies.baseline_nanoseconds)
 
 
-@pytest.mark.parametrize(("after", "bought", "low", "per"), [
-    (3.0, 9.0, 8.0, 9.0), (2.0, 9.0, 8.0, math.inf), (3.0, math.inf, math.inf, math.nan),
-    (2.0, math.inf, math.inf, math.inf), (2.0, 9.0, -1.0, math.nan),
-])  # fmt: skip
-def test_a_price_is_a_number_or_none_or_nothing_is_paid(after, bought, low, per):
-    assert price(2.0, after, bought, low)["decades_per_nanosecond"] == pytest.approx(per, nan_ok=True)
+def test_what_fails_the_other_way_mends_nothing():
+    table = diagnose(depth(), synthetic(lambda cell: 33.0 if cell.initializer == "he_normal" else -300.0))
+    remedy = table[table.kind == "remedy"].set_index("name").loc["he_normal"]
+    assert (remedy.effect, remedy.verdict) == ("overshoots: explodes", "explodes")
+    assert remedy.decades_bought == pytest.approx(267)
+
+
+@pytest.mark.parametrize(
+    ("healed", "effect"), [(-0.1, "explained otherwise"), (-2.0, "explained otherwise"), (-4.0, "cause")]
+)
+def test_a_single_path_is_the_cause_only_where_no_other_change_mends(healed, effect):
+    """Skips around everything take whatever is wrong away: that is no evidence that they were missing."""
+    mends = {"critical": healed, "xavier_normal": -9.0}
+    found = causes(diagnose(depth(), synthetic(
+        lambda cell: -0.05 if cell.architecture == "residual_scaled" else mends.get(cell.initializer, -9.0)
+    )))  # fmt: skip
+    assert (found["weight_scale"], found["single_path"]) == ("cause", effect)
+
+
+def test_one_seed_names_no_cause_and_says_why():
+    table = diagnose(depth(seeds=1), synthetic(lambda cell: -9.0 if cell.initializer == "xavier_normal" else -0.1))
+    assert causes(table)["weight_scale"] == "cannot tell"
+    assert "one seed has no interval" in table.about[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "caveat"),
+    [
+        (depth("relu", "he_normal", "residual_scaled", n=4), ""),
+        (depth("relu", "constant", n=1), "all units of the last layer are the same"),
+        (depth("sigmoid", "xavier_normal", n=1), ""),
+    ],
+)
+def test_a_healthy_gradient_of_a_network_that_tells_nothing_has_a_caveat(cell, caveat):
+    row = diagnose(cell, lambda cells: [measure(each) for each in cells]).iloc[0]
+    assert row.verdict == "healthy"
+    assert row.caveats.partition(";")[0] == caveat
 
 
 def test_where_a_forward_pass_overflows_it_says_so():

@@ -1,0 +1,136 @@
+"""A diagnosis as a terminal shows it: the scale that decides, caveats first, and tables of eighty columns."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from reports.diagnosis import headline, legend, priced, reason, show
+from reports.words import MINUS
+from suites.norms_file import judge, read_norms
+from suites.prices import price
+
+SUBJECT = {
+    "kind": "subject", "name": "plain relu constant", "verdict": "healthy", "certain": True, "caveats": "", "about": "",
+    "decades": -0.2, "decades_per_layer": -0.01, "decades_per_layer_low": -0.02, "decades_per_layer_high": 0.0,
+    "predicted_decades": math.nan, "predicted_decades_per_layer": math.nan, "seeds": 3,
+}  # fmt: skip
+
+
+def told(**more):
+    return headline(pd.DataFrame([{**SUBJECT, **more}]))
+
+
+def norms(*lines):
+    return judge(read_norms(lines, "net"), "net")
+
+
+def test_a_caveat_stands_beside_the_verdict():
+    text = told(caveats="all samples have the same output")
+    assert text.startswith("plain relu constant: healthy, but all samples have the same output. ")
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({}, "0.63 of the gradient is left: -0.20 decades, -0.0100 per layer (-0.0200 to 0.0000)."),
+        ({"decades": 5.0, "verdict": "explodes"}, "explodes. The gradient arrives 10⁵ times as large: +5.00 decades"),
+        ({"decades": -math.inf, "verdict": "vanishes"}, "Nothing of the gradient is left, it is exactly 0: -∞ decades"),
+        ({"certain": False}, "so that the verdict is not certain"),
+        ({"predicted_decades": -0.3, "predicted_decades_per_layer": -0.015}, "; predicted -0.30, -0.0150 per layer."),
+        ({"decades": math.nan, "about": "the forward pass overflows"}, "healthy. the forward pass overflows."),
+        ({"about": "theory is silent: few units"}, "; theory is silent: few units."),
+    ],
+)
+def test_the_verdict_in_a_sentence(more, part):
+    assert part in told(**more).replace(MINUS, "-")
+
+
+def test_a_zero_is_told_and_no_line_is_drawn():
+    text = headline(norms("fc1 0.000000", "fc2 0.01", "fc3 0.0025"))
+    assert text.startswith(
+        "net: vanishes, by absolute norms. 1 of 3 under 1e-06 (fc1: 0). Some are 0 or not finite, so"
+    )
+    assert "decades" not in text
+
+
+def test_a_line_that_contradicts_stands_beside_what_decides():
+    text = headline(norms("a.W: 1e-8", "b.W: 1e-9", "c.W: 1e-10"))
+    assert text.startswith(
+        "net: vanishes, by absolute norms. 3 of 3 under 1e-06 (a.W: 1e-08, b.W: 1e-09 and c.W: 1e-10)."
+    )
+    assert "Along a line through all, from the last to the first: +2.00 decades, +1.0000 per matrix" in text
+
+
+def test_both_ends_are_told():
+    text = headline(norms("a.W: 0", "b.W: 1e5", "c.W: nan"))
+    assert text.startswith(
+        "net: explodes, by absolute norms. 1 of 3 under 1e-06 (a.W: 0). 2 of 3 over 100 (b.W: 100000"
+    )
+    assert "c.W: no number" in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "start"),
+    [
+        (["a.W: 0.1", "b.W: 0.001"], "net: explodes, by line through the norms. Along a line through all, "),
+        (["a.W: 0.1"], "net: healthy, by absolute norms. Weight matrices: 1, parameters: 1."),
+    ],
+)
+def test_norms_that_are_all_in_range(lines, start):
+    assert headline(norms(*lines)).startswith(start)
+
+
+def test_a_thousand_parameters_are_not_listed(capsys):
+    show(norms(*(f"layers.{i}.weight: {1e-7 if i < 30 else 0.01}" for i in range(1000))), "table")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 60
+    assert "980 more parameters: --format csv" in lines
+    assert sum("layers.*.weight" in line for line in lines) == 1
+
+
+def test_tables_fit_a_terminal(capsys):
+    show(norms(*(f"transformer.layers.{i}.attention.query.weight: 0.01" for i in range(12))), "table")
+    out = capsys.readouterr().out
+    assert "transformer.layers.*.attention.query.weight" in out
+
+
+def remedy(name, effect, certain=True, bought=9.0, **ratio):
+    times = {"ratio": 1.5, "low": 1.4, "high": 1.6, **ratio}
+    return {
+        "remedy": name, "effect": effect, "certain": certain, "decades": -0.1, "decades_bought": bought,
+        "decades_bought_low": bought - 1, **price(**times, baseline=2.0, bought=bought, bought_low=bought - 1),
+    }  # fmt: skip
+
+
+def test_the_best_stand_first_and_what_costs_nothing_says_so():
+    part = pd.DataFrame([
+        remedy("useless", "no effect", bought=0.0),
+        remedy("over", "overshoots: explodes"),
+        remedy("noisy", "eases", ratio=2.5, low=0.9, high=3.0),
+        remedy("free", "mends", ratio=1.0, low=0.95, high=1.05),
+        remedy("dear", "mends", certain=False),
+        remedy("whole", "eases", bought=math.inf),
+    ])  # fmt: skip
+    table = priced(part).set_index("remedy")
+    assert [*table.index] == ["free", "dear", "noisy", "whole", "over", "useless"]
+    assert table["per ns"].to_dict() == {
+        "free": "free",
+        "dear": "9",
+        "noisy": "?",
+        "whole": "",
+        "over": "9",
+        "useless": "",
+    }
+    assert (table.effect["free"], table.effect["dear"]) == ("mends", "mends?")
+    text = legend(part, "2 ns per unit, sample and layer")
+    assert "2 ns per unit, sample and layer" in text
+    assert "Free: what a step takes more cannot be told from nothing" in text
+    assert "mends?: the interval over seeds reaches beyond healthy." in text
+    assert "?: the rounds of timing differ too much" in text
+    assert "Free" not in legend(part[part.remedy == "whole"], "")
+
+
+def test_without_a_cause_it_says_so():
+    part = pd.DataFrame([{"effect": "no evidence", "name": "saturation", "about": "flat", "decades": math.nan}])
+    assert reason(part).startswith("Cause: none of the candidates")
