@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -76,6 +77,17 @@ def _lines(title: str) -> Report:
             notes.print(f"gradfade: {title}: {done} of {total} done, {left} left")
 
     return report
+
+
+@contextmanager
+def resumable(out: Path | None) -> Iterator[None]:
+    """Where the user interrupts what is kept in the folder out, tell that the same command goes on with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if out is not None:
+            notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
+        raise
 
 
 class Pace:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from reports.console import progress_bar
+from reports.console import progress_bar, resumable
 from reports.diagnosis import show
 from reports.options import Batch, Dask, DType, Format, KeptOut, Seed, Seeds, Width, Workers
 from suites.errors import UserError
@@ -94,7 +94,7 @@ def measuring(cell: Any, out: Path | None, workers: int, dask: str | None) -> It
             known.update({cell: _rows(rows, cell) for cell in missing})
         return [known[cell] for cell in cells]
 
-    with executor(workers, dask) as pool:
+    with executor(workers, dask) as pool, resumable(out):
         yield measure
     if run is not None:
         run.finish()

@@ -10,15 +10,15 @@ import typer
 from reports.tables import cell as text_of
 from reports.tables import emit
 from reports.words import listed, number, power, several, signed
-from suites.diagnosis import NO_EVIDENCE, OTHERWISE, UNTESTED
+from suites.diagnosis import CAUSE, NO_EVIDENCE, OTHERWISE, UNTESTED
 from suites.norm_thresholds import SCALE
 from suites.prices import FREE
 from suites.summary import FACTORS
-from suites.verdicts import CANNOT_TELL, EASES, HARMS, MENDS, NO_EFFECT
+from suites.verdicts import CANNOT_TELL, EASES, HARMS, HEALTHY, MENDS, NO_EFFECT
 
 FEW = 20  # parameters that are listed one by one
 LARGER, SMALLER = "explodes", "vanishes"
-TOLD = {NO_EVIDENCE: "No evidence of", UNTESTED: "Untested, since no change takes away nothing else"}
+TOLD = {NO_EVIDENCE: "No evidence of", UNTESTED: "Untested (no change takes it alone away)"}
 ORDER = (MENDS, EASES, "overshoots", NO_EFFECT, CANNOT_TELL, HARMS)
 
 
@@ -46,10 +46,11 @@ def headline(table: pd.DataFrame) -> str:
 
 
 def _of_decades(row: dict[str, Any], factor: str) -> str:
-    text = f"{row['name']}: {row['verdict']}" + (f", but {row['caveats']}" if row["caveats"] else "") + ". "
+    joined = f", {'but' if row['verdict'] == HEALTHY else 'and'} {row['caveats']}" if row["caveats"] else ""
+    text = f"{row['name']}: {row['verdict']}{joined}. "
     total, per = row["decades"], f"decades_per_{factor}"
     if math.isnan(total):
-        return f"{text}{row['about']}."
+        return f"{text}{row['about'][:1].upper()}{row['about'][1:]}."
     text += f"{_left(total)}: {signed(total)} decades, {signed(row[per], 4)} per {factor}{_interval(row, per)}"
     if not row["certain"] and row["seeds"] > 1:
         text += ", so that the verdict is not certain"
@@ -62,6 +63,8 @@ def _of_decades(row: dict[str, Any], factor: str) -> str:
 def _left(decades: float) -> str:
     if decades == -math.inf:
         return "Nothing of the gradient is left, it is exactly 0"
+    if signed(decades) == "0.00":
+        return "All of the gradient is left"
     size = power(decades)
     return f"{size} of the gradient is left" if decades <= 0 else f"The gradient arrives {size} times as large"
 
@@ -96,7 +99,11 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
             return "nowhere" if math.isnan(row.value) else f"from {factor} {row.value:.0f} on"
         if row.unit == "matrices":
             return f"{row.value:.0f} {row.about.partition(' weight')[0]}"
-        return text_of(row.value) + {"decades": " decades", "norm": ""}.get(row.unit, " of their size apart")
+        if math.isnan(row.value):
+            return "no number"
+        if row.unit == "decades":
+            return f"{signed(row.value)} decades"
+        return text_of(row.value) + ("" if row.unit == "norm" else " of their size apart")
 
     values = [value(row) for row in part.itertuples()]
     shown = pd.DataFrame({"scale": part.name, "value": values, "verdict": part.verdict})
@@ -138,12 +145,21 @@ def _causes(part: pd.DataFrame, factor: str) -> None:
 
 def reason(part: pd.DataFrame) -> str:
     """Which candidates are causes, and what they are, in sentences."""
-    causes = part[part.effect == "cause"]
+    causes, untested = part[part.effect == CAUSE], part[part.effect == UNTESTED]
+    if (part.effect == CANNOT_TELL).any():
+        return (
+            f"Cause: one seed cannot tell: {listed([*part.name[part.effect == CANNOT_TELL]])}; give --seeds 2 or more."
+        )
+    if causes.empty and len(untested):
+        return "\n".join(["Cause: none of those that can be tested.", *_abouts(untested)])
     if causes.empty:
         return "Cause: none of the candidates; no change that removes one brings the gradient nearer to being kept."
     found = [f"{row['name']} (without it {signed(row['decades'])} decades)" for row in causes.to_dict("records")]
-    told = [f"{row['name']}: {row['about'].partition('; without it')[0]}" for row in causes.to_dict("records")]
-    return "\n".join([f"{several(len(found), 'cause')}, each by itself: {listed(found)}.", *told])
+    return "\n".join([f"{several(len(found), 'cause')}, each by itself: {listed(found)}.", *_abouts(causes)])
+
+
+def _abouts(part: pd.DataFrame) -> list[str]:
+    return [f"{row['name']}: {row['about'].partition(';')[0]}" for row in part.to_dict("records")]
 
 
 def _remedies(part: pd.DataFrame, factor: str) -> None:
@@ -158,17 +174,19 @@ def _remedies(part: pd.DataFrame, factor: str) -> None:
 def priced(part: pd.DataFrame) -> pd.DataFrame:
     """Columns remedy, decades, effect, bought, time and per ns of remedies with their prices, the best first.
 
-    An effect that is not certain has a question mark, and what costs nothing has no price.
+    An effect that is not certain has a question mark; what costs nothing, or does not help, has no price.
     """
     unsure = part.certain.eq(False) & (part.effect == MENDS)
+    known = part.decades.notna().all()
+    helps = part.effect.isin([MENDS, EASES])
     free = part.free.eq(True) & part.decades_per_nanosecond.eq(math.inf)
     shown = pd.DataFrame({
         "remedy": part.remedy,
-        "decades": part.decades,
+        "decades": part.decades if known else part.decades.map(text_of).mask(part.decades.isna(), "no number"),
         "effect": part.effect.mask(unsure, f"{MENDS}?"),
         "bought": part.decades_bought,
         "time": [f"{ratio:.2f}" for ratio in part.time_ratio],
-        "per ns": part.decades_per_nanosecond.map(text_of).mask(free, "free").mask(_noisy(part), "?"),
+        "per ns": part.decades_per_nanosecond.map(text_of).mask(free, "free").mask(_noisy(part), "?").where(helps, ""),
     })  # fmt: skip
     rank = [ORDER.index(effect.partition(":")[0]) for effect in part.effect]
     return shown.iloc[sorted(range(len(shown)), key=rank.__getitem__)]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from reports.console import notes, progress_bar
+from reports.console import notes, progress_bar, resumable
 from reports.diagnosis import legend, priced
 from reports.options import Batch, Dask, DType, Format, KeptOut, Names, Rows, Seed, Seeds, Width, Workers
 from reports.tables import emit
@@ -68,7 +68,7 @@ def _measured(grid: dict[str, Any], out: Path | None, workers: int, dask: str | 
     cells = {name: EXPERIMENTS[name].cells(**grid) for name in EXPERIMENTS_OF}
     run = None if out is None else Run.create(out, {"command": "remedies", **grid})
     found = []
-    with executor(workers, dask) as pool:
+    with executor(workers, dask) as pool, resumable(out):
         for name, these in cells.items():
             with progress_bar(name) as progress:
                 found.append(EXPERIMENTS[name].run(these, run, pool, progress))

@@ -20,10 +20,9 @@ SINGLE_FACTOR = ("plain", "rnn")  # architectures whose every factor is W diag(f
 NORMALISED = ("batchnorm", "layernorm")
 
 
-def mean(rows: pd.DataFrame, metric: str) -> float:
-    """The mean of a metric over all positions and seeds."""
-    values = rows.value[rows.metric == metric]
-    return float(values.mean()) if len(values) else math.nan
+def dead(cell: Cell, rows: pd.DataFrame) -> float:
+    """The share of dead units in the layer that has most of them, through which all gradient goes; mean over seeds."""
+    return float(rows[rows.metric == "dead_share"].groupby("seed", dropna=False)["value"].max().mean())
 
 
 def _slope_at_zero(activation: Activation) -> float:

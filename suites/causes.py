@@ -75,7 +75,7 @@ _ROWS = (
     ),
     Cause(
         name="weight_scale",
-        about="their variance is not that at which layers without skips or norms have chi = 1; without it: it is",
+        about="their variance is not the one of chi = 1 in layers without skips or norms; without it: that one",
         evidence=evidence.off_critical,
         threshold=OFF_CRITICAL,
         unit="decades between the weight variance and the critical one",
@@ -93,9 +93,9 @@ _ROWS = (
     Cause(
         name="dead_units",
         about="units whose slope is 0 for every sample; without it: a slope that is never 0",
-        evidence=lambda cell, rows: evidence.mean(rows, "dead_share"),
+        evidence=evidence.dead,
         threshold=MOSTLY,
-        unit="share of dead units",
+        unit="share of dead units in the layer with most of them",
         remove=_with(activation="leaky_relu"),
     ),
     Cause(

@@ -150,6 +150,8 @@ def _remedies(
         other = remedies.get(name, cell)
         after = measured.get(other, before)
         change = _change(cell, other, before, after) | {"effect": effect(before, after)}
+        if other == cell:  # as it was: no noise is between
+            change |= {"effect": NO_EFFECT, "decades_bought_low": 0.0, "decades_bought_high": 0.0}
         bought = change["decades_bought"], change["decades_bought_low"]
         row = {"kind": "remedy", "name": name, **change}
         found.append(row | price(time.ratio, time.low, time.high, baseline, *bought))

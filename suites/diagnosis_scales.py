@@ -71,7 +71,7 @@ def caveats(table: list[Row]) -> list[str]:
     verdict, alike = by_name["relative decades"]["verdict"], by_name["samples at the output"]
     found = [alike["about"]] if alike["verdict"] == ALIKE_VERDICT else []
     return found + [
-        f"{row['value']} {row['about'].partition(';')[0]}, under a loss: {row['verdict']}"
+        f"under a loss {row['value']} {row['about'].partition(';')[0].replace('matrices, those', 'gradients are')}"
         for row in by_name.values()
         if row["unit"] == "matrices" and row["value"] and row["verdict"] != verdict
     ]

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -78,3 +79,13 @@ def test_nothing_is_said_where_there_is_nothing_to_do(stream):
 def test_what_a_library_logs_is_told_as_the_library_s(logger, told):
     record = logging.LogRecord(logger, logging.INFO, "", 0, "%d cells", (3,), None)
     assert console.Told().format(record) == told
+
+
+@pytest.mark.parametrize("out", [None, Path("run")])
+def test_who_interrupts_is_told_where_it_is_kept(monkeypatch, out):
+    told = []
+    monkeypatch.setattr(console.notes, "print", told.append)
+    with pytest.raises(KeyboardInterrupt), console.resumable(out):
+        raise KeyboardInterrupt
+    text = "interrupted; what was measured is in run, and the same command goes on with it"
+    assert told == ([] if out is None else [text])

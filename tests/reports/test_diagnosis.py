@@ -36,9 +36,11 @@ def test_a_caveat_stands_beside_the_verdict():
         ({}, "0.63 of the gradient is left: -0.20 decades, -0.0100 per layer (-0.0200 to 0.0000)."),
         ({"decades": 5.0, "verdict": "explodes"}, "explodes. The gradient arrives 10⁵ times as large: +5.00 decades"),
         ({"decades": -math.inf, "verdict": "vanishes"}, "Nothing of the gradient is left, it is exactly 0: -∞ decades"),
+        ({"decades": 0.001}, "healthy. All of the gradient is left: 0.00 decades"),
+        ({"verdict": "vanishes", "caveats": "all is alike"}, "constant: vanishes, and all is alike. "),
         ({"certain": False}, "so that the verdict is not certain"),
         ({"predicted_decades": -0.3, "predicted_decades_per_layer": -0.015}, "; predicted -0.30, -0.0150 per layer."),
-        ({"decades": math.nan, "about": "the forward pass overflows"}, "healthy. the forward pass overflows."),
+        ({"decades": math.nan, "about": "the forward pass overflows"}, "healthy. The forward pass overflows."),
         ({"about": "theory is silent: few units"}, "; theory is silent: few units."),
     ],
 )
@@ -119,7 +121,7 @@ def test_the_best_stand_first_and_what_costs_nothing_says_so():
         "dear": "9",
         "noisy": "?",
         "whole": "",
-        "over": "9",
+        "over": "",
         "useless": "",
     }
     assert (table.effect["free"], table.effect["dear"]) == ("mends", "mends?")
@@ -132,5 +134,11 @@ def test_the_best_stand_first_and_what_costs_nothing_says_so():
 
 
 def test_without_a_cause_it_says_so():
-    part = pd.DataFrame([{"effect": "no evidence", "name": "saturation", "about": "flat", "decades": math.nan}])
-    assert reason(part).startswith("Cause: none of the candidates")
+    none = {"effect": "no evidence", "name": "saturation", "about": "flat", "decades": math.nan}
+    assert reason(pd.DataFrame([none])).startswith("Cause: none of the candidates")
+    single = {**none, "effect": "cannot tell"}
+    assert reason(pd.DataFrame([single])) == "Cause: one seed cannot tell: saturation; give --seeds 2 or more."
+    untested = {**none, "effect": "untested", "name": "shared_attention", "about": "each token has a share; no change"}
+    assert reason(pd.DataFrame([none, untested])) == (
+        "Cause: none of those that can be tested.\nshared_attention: each token has a share"
+    )

@@ -118,6 +118,15 @@ def test_dead_units_are_a_cause_where_leaky_ones_keep_the_gradient():
     assert causes(diagnose(base, measured(0.5)))["dead_units"] == "no evidence"
 
 
+def test_one_layer_of_dead_units_is_enough():
+    """A gradient goes through all layers: it is 0 though most units live."""
+    table = diagnose(depth("relu", "he_normal", n=40, width=4, batch=4), really)
+    assert table.decades[0] == -math.inf
+    row = table[table.name == "dead_units"].iloc[0]
+    assert (row.effect, row.value > 0.75) == ("cause", True)
+    assert causes(table)["single_path"] == "explained otherwise"
+
+
 def test_remedies_are_priced():
     table = diagnose(depth(), synthetic(lambda cell: 0.0 if cell.architecture == "layernorm" else -9.0))
     remedies = table[table.kind == "remedy"].set_index("name")

@@ -49,9 +49,9 @@ def test_the_matrices_of_a_cell_are_of_one_depth():
     ("logs", "decades", "spread", "expected"),
     [
         ((-2.0, -2.0), -0.5, DIFFERENT, []),
-        ((-7.0, -2.0), -0.5, DIFFERENT, ["1 of 2 weight matrices, those under 1e-06, under a loss: vanishes"]),
+        ((-7.0, -2.0), -0.5, DIFFERENT, ["under a loss 1 of 2 weight gradients are under 1e-06"]),
         ((-7.0, -2.0), -9.0, DIFFERENT, []),
-        ((3.0, 3.0), -9.0, DIFFERENT, ["2 of 2 weight matrices, those over 100, under a loss: explodes"]),
+        ((3.0, 3.0), -9.0, DIFFERENT, ["under a loss 2 of 2 weight gradients are over 100"]),
         ((-2.0, -2.0), -0.5, Spread(1e-9, 1e-9, 0.9), ["all samples have the same output"]),
         ((), -0.5, Spread(0.9, 0.9, 0.0), ["all units of the last layer are the same"]),
         ((), -0.5, Spread(math.nan, math.nan, 0.9), []),
