@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from reports.console import notes, progress_bar
+from reports.console import notes, progress_bar, resumable
 from reports.options import (
     Activations,
     Architectures,
@@ -47,13 +47,8 @@ def measured(
     workers: processes to measure in, as many as there are cores where None; 1 is this one. dask: the address of a
     scheduler, the workers of which measure instead.
     """
-    try:
-        with executor(workers, dask) as pool, progress_bar(experiment) as progress:
-            return sweep(experiment, out=out, executor=pool, progress=progress, **grid)
-    except KeyboardInterrupt:
-        if out is not None:
-            notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
-        raise
+    with executor(workers, dask) as pool, resumable(out), progress_bar(experiment) as progress:
+        return sweep(experiment, out=out, executor=pool, progress=progress, **grid)
 
 
 def timed(suites: Names, profile: str, seed: int, out: Path, own: Names, select: str = "", more: bool = False) -> int:
