@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels.correlation import normalised_pair
-from kernels.critical import MeanField, expectation
+from kernels.critical import LARGEST_VARIANCE, MeanField, expectation
 from kernels.initializers import Initializer
 from kernels.moments import EPSILON as EPS
 from suites.prediction import PROMISED, Moments, NoTheoryError, Prediction, check_spread, ingredients, settled, spread
@@ -64,6 +64,7 @@ def _wandering(field: MeanField, variances: list[float]) -> float:
 
     total, sensitivity = 0.0, 0.0  # of ln|J u|^2 to ln q
     for q in reversed(variances):
+        q = min(q, LARGEST_VARIANCE)  # beyond, an activation is a power, or bounded: ratios stay as they are
         total += sensitivity**2 * (moments.fourth(q) / moments.value(q) ** 2 - 1)
         sensitivity = steepness(moments.slope, q) + steepness(moments.value, q) * sensitivity
     return total
