@@ -8,6 +8,7 @@ import pytest
 from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
 from kernels.initializers import INITIALIZERS
+from suites.interventions import subject
 from suites.theory import PREDICTIONS
 
 N = 256
@@ -160,3 +161,12 @@ def test_simulated_band_of_skips(activation, s1, initializer, simulated):
     assert band("residual", activation, initializer)[0] == pytest.approx(
         np.std(0.5 * np.log10(squares), ddof=1), rel=0.2
     )
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "leaky_relu"])
+@pytest.mark.parametrize("batch", [1, 32])
+def test_variances_that_leave_the_range_of_squares_have_a_prediction(activation, batch):
+    """60 layers times 512 each: the variance reaches 1e162, and its square is no number."""
+    names = {"architecture": "plain", "activation": activation, "initializer": "saturating"}
+    cell = subject("depth", 60, **names, width=64, batch=batch, seeds=1)
+    assert PREDICTIONS["plain"](**vars(cell)).curve[0] == pytest.approx(60 * 0.5 * math.log10(512), rel=2e-3)
