@@ -31,8 +31,8 @@ MEANING = {
     "predicted_total_decades": "theory's, of the configuration alone; blank where it is silent: a note says why",
     "predicted_per_factor": "the same for each {factor}",
     "gap": "decades per {factor}, measured minus predicted",
-    "z": "the gap over its standard error between seeds, a t statistic of seeds - 1 degrees of freedom: of 8 seeds it is "
-    "significant at 95 % beyond 2.36; large, too, where seeds hardly differ",
+    "z": "the gap over its standard error between seeds, a t statistic of seeds - 1 degrees of freedom (of 8 seeds: "
+    "beyond 2.36 it is significant at 95 %); large, too, where seeds hardly differ",
     **KEPT,
 }
 

@@ -62,7 +62,7 @@ def lstm(
     """c <- f c + i g, h = o act(c): a gradient stays by f, and hops by i g', the weights and o act'(c)."""
     field, rule = ingredients(activation, initializer)
     mixed, entering = variances(rule, width, inputs)
-    check_spread(GATED_SPREAD / width, batch)
+    check_spread(GATED_SPREAD, width, batch)
     keep = _keeping(rule, length)
     take = -keep if rule.name == "chrono" else np.zeros(1)
     biases = np.array([keep + np.zeros(UNITS), take + np.zeros(UNITS), np.zeros(UNITS)])
@@ -105,7 +105,7 @@ def gru(*, activation: str, initializer: str, length: int, width: int, inputs: i
     """h <- z h + (1 - z) n: a gradient stays by z, and hops by (1 - z) n' r and the weights."""
     field, rule = ingredients(activation, initializer)
     mixed, entering = variances(rule, width, inputs)
-    check_spread(GATED_SPREAD / width, batch)
+    check_spread(GATED_SPREAD, width, batch)
     keep, standing_bias = _keeping(rule, length), rule.bias_variance(width)
     steps, h = _settling(keep, length), np.zeros(UNITS)
     for noise in noise_of_steps()[:steps]:

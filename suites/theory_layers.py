@@ -38,7 +38,7 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     moments = Moments.of(field)
     variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
     spreads = [(moments.spread(q) - _less(rule)) / width for q in variances]
-    prediction = _of_layers([sw2 * moments.slope(q) for q in variances], spreads, batch)
+    prediction = _of_layers([sw2 * moments.slope(q) for q in variances], spreads, width, batch)
     wandering = _wandering(field, variances) / width
     if batch > 1 and _in_batches(wandering, depth) > PROMISED * depth:
         raise NoTheoryError("the variances of its pre-activations wander off, differently in every network and sample")
@@ -101,12 +101,13 @@ def _skipping(
         (4 * growth + growth**2 * (moments.spread(q) + 2 - 2 * _less(rule))) / (width * (1 + growth) ** 2)
         for growth, q in zip(growths, variances, strict=True)
     ]
-    return _of_layers([1 + growth for growth in growths], spreads, batch)
+    return _of_layers([1 + growth for growth in growths], spreads, width, batch)
 
 
-def _of_layers(factors: list[float], spreads: list[float], batch: int) -> Prediction:
+def _of_layers(factors: list[float], spreads: list[float], width: int, batch: int) -> Prediction:
     """With the band where there is one sample."""
-    check_spread(sum(spreads) / len(spreads), batch, banded=batch == 1)
+    depth = len(spreads)
+    check_spread(sum(spreads) / depth * width, width, batch, depth, banded=batch == 1)
     return Prediction.of_factors(factors, spreads if batch == 1 else None)
 
 
@@ -117,7 +118,7 @@ def layernorm(*, activation: str, initializer: str, depth: int, width: int, batc
     moments = Moments.of(field)
     # State: the variance that LayerNorm finds; with its eps it leaves that of pre-activations a little below 1.
     found = settled(lambda s: sw2 * moments.value(s / (s + EPS)) + sb2, 1.0, depth)
-    check_spread(spread(field, 1.0) / width, batch)
+    check_spread(spread(field, 1.0), width, batch, depth)
     return Prediction.of_factors([sw2 * moments.slope(s / (s + EPS)) / (s + EPS) for s in found])
 
 
@@ -132,7 +133,7 @@ def batchnorm(*, activation: str, initializer: str, depth: int, width: int, batc
     field, rule = ingredients(activation, initializer)
     if batch < LEAST_BATCH:
         raise NoTheoryError(f"the gradient through BatchNorm has no finite spread in batches below {LEAST_BATCH}")
-    check_spread(spread(field, 1.0) / width, batch)
+    check_spread(spread(field, 1.0), width, batch, depth)
     _check_alike(field, depth, width)
     x, y, weights = normalised_pair(batch, field.kinks)
     f, slope = (function(np.stack([x, y])) for function in (field.f, field.df))

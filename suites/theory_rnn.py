@@ -33,7 +33,7 @@ def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: i
     mixed, entering = variances(rule, width, inputs)
     moments = Moments.of(field)
     found = settled(lambda q: mixed * moments.value(q) + entering, entering, length)
-    check_spread(float(np.mean([moments.spread(q) for q in found])) / width, batch)
+    check_spread(float(np.mean([moments.spread(q) for q in found])), width, batch, length)
     prediction = Prediction.of_factors([mixed * moments.slope(q) for q in found])
     more = correction(field, rule, found[-1], length, width, inputs)
     if not more <= min(LARGEST_CORRECTION, PROMISED * length):

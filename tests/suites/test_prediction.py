@@ -67,10 +67,10 @@ def test_what_has_no_theory_says_so():
         ingredients("tanh", "constant")
     with pytest.raises(NoTheoryError, match="outgrow"):
         Moments(MeanField.of(ACTIVATIONS["relu"])).value(math.inf)
-    check_spread(5 / 64, 1)
-    for few in (5 / 10, math.inf, math.nan):
+    check_spread(5, 64, 1)
+    for few in (5.0, math.inf, math.nan):
         with pytest.raises(NoTheoryError, match="few units"):
-            check_spread(few, 1, banded=True)
+            check_spread(few, 10, 1, banded=True)
     silent = Prediction.silent(3, "because")
     assert silent.reason == "because"
     assert np.isnan(silent.curve).tolist() == [True] * 3

@@ -10,7 +10,7 @@ from kernels import critical
 from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.initializers import INITIALIZERS
-from suites import depth
+from suites import attenuation, depth
 from suites.theory import PREDICTIONS
 
 SIZES = {"width": 64, "batch": 32}
@@ -92,7 +92,7 @@ def test_predicted_rows_do_not_depend_on_what_is_measured(monkeypatch):
     assert len(predicted[0]) == 5
     measured.append(values("log10_gradient", 1))
     predicted.append(values("predicted_log10_gradient", 1))
-    monkeypatch.setattr(depth, "_scaled", lambda x, state: 7 * x)
+    monkeypatch.setattr(attenuation, "scaled", lambda x, *_: 7 * x)
     measured.append(values("log10_gradient", 0))
     predicted.append(values("predicted_log10_gradient", 0))
     assert len({tuple(curve) for curve in measured}) == 3

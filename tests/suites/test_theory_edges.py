@@ -105,7 +105,8 @@ def layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes):
     [
         ("", "relu", "he_normal", 2, 9, 16, 1),  # with a band
         ("", "relu", "he_normal", 2, 12, 28, 3),
-        ("", "relu", "he_normal", 2, 12, 14, 40),
+        ("", "relu", "he_normal", 2, 8, 14, 40),
+        ("", "relu", "he_normal", 2, 6, 16, 4),
         ("", "gelu", "he_normal", 2, 20, 120, 16),
         ("layer", "relu", "he_normal", 2, 10, 30, 2),
         ("batch", "swish", "he_normal", 2, 30, 48, 48),  # samples that grow apart
@@ -127,6 +128,7 @@ def test_layers_inside(norm, name, initializer, sw2, depth, width, batch, simula
     [
         ("", "relu", "he_normal", 2, 9, 14, 2, "few units"),
         ("", "relu", "he_normal", 2, 10, 10, 32, "few units"),
+        ("", "relu", "he_normal", 2, 30, 14, 40, "few units"),
         ("", "gelu", "he_normal", 2, 20, 60, 16, "wander"),
         ("batch", "sigmoid", "too_small", 8e-4, 6, 8, 16, "eps"),
         ("batch", "swish", "he_normal", 2, 90, 64, 64, "grow apart"),
@@ -161,7 +163,10 @@ def test_rnn_inside(name, initializer, sw2, inputs, length, width, batch, simula
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"inputs": 1, "width": 30, "length": 1}, "same at every step"), ({"width": 20, "batch": 2}, "few units")],
+    [
+        ({"inputs": 1, "width": 30, "length": 1}, "same at every step"),
+        ({"width": 16, "batch": 2, "length": 3}, "few units"),
+    ],
 )
 def test_rnn_outside(changes, reason):
     sizes = {"inputs": 40, "width": 64, "length": 5, "batch": 8, **changes}
