@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,12 @@ def simulated():
     spec.loader.exec_module(module)
     with threadpool_limits(limits=1, user_api="blas"):  # of matrices so small, threads only wait for one another
         yield module
+
+
+@pytest.fixture(scope="module")
+def own_file(tmp_path_factory):
+    """The path of a copy of own.py beside this file; the colon of its folder is no NAME."""
+    return Path(shutil.copy(Path(__file__).with_name("own.py"), tmp_path_factory.mktemp("a:b")))
 
 
 @pytest.fixture(scope="session")

@@ -1,108 +1,24 @@
 """One's own activations: found by FILE.py:NAME, and no worse off than a row of ACTIVATIONS anywhere."""
 
 import math
-from inspect import signature
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS
 from kernels.critical import MeanField
 from kernels.dense import dense_activation
-from suites import certify, layer_gate
-from suites.certificate import NO_PROMISE, certificate
+from suites import layer_gate
 from suites.errors import UserError
-from suites.experiment import EXPERIMENTS
-from suites.own_activations import _read, beside_known, digests, lookup_activation, lookup_activations, own
-from suites.results import Run
-from suites.sweep import sweep
-from suites.workers import workers
+from suites.own_activations import lookup_activation, lookup_activations, own
 
-# SiLU with a = 1.25 in every way to write it, and tanh with float64 forms.
-FILE = """
-import math
-import numpy as np
-
-
-def gate(x):
-    T = type(x)
-    return T(1) / (T(1) + math.exp(-x))
-
-
-def full(x, a):
-    return x * gate(a * x)
-
-
-def full_derivative(x, y, a):
-    s = gate(a * x)
-    return s + a * y * (type(x)(1) - s)
-
-
-full_a = 1.25
-
-
-def by_x(x):
-    return full(x, type(x)(1.25))
-
-
-def by_x_derivative(x):
-    return full_derivative(x, full(x, type(x)(1.25)), type(x)(1.25))
-
-
-def by_y(x):
-    return full(x, type(x)(1.25))
-
-
-def by_y_derivative(x, y):
-    return full_derivative(x, y, type(x)(1.25))
-
-
-def by_a(x, a):
-    return full(x, a)
-
-
-def by_a_derivative(x, a):
-    return full_derivative(x, full(x, a), a)
-
-
-by_a_a = 1.25
-
-
-def tanh(x):
-    return math.tanh(x)
-
-
-def tanh_derivative(x, y):
-    return type(x)(1) - y * y
-
-
-def tanh_reference(x):
-    return np.tanh(x)
-
-
-def tanh_reference_derivative(x):
-    return 1 / np.cosh(x) ** 2
-
-
-leaky = lambda x: x if x > 0 else x / type(x)(8)
-leaky_derivative = lambda x: type(x)(1) if x > 0 else type(x)(0.125)
-leaky_kinks = [0]
-"""
 FORMS = {"full": "xy", "by_x": "x", "by_y": "xy", "by_a": "x"}
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("a:b") / "own.py"
-    path.write_text(FILE)
-    return path
-
-
-@pytest.fixture(scope="module")
-def row(file):
-    """row(name): the activation of FILE."""
-    return lambda name: lookup_activation(f"{file}:{name}")
+def row(own_file):
+    """row(name): the activation of own.py."""
+    return lambda name: lookup_activation(f"{own_file}:{name}")
 
 
 def silu(x):
@@ -208,8 +124,8 @@ def test_functions_of_one_name_in_two_files_are_two(tmp_path):
         assert layer.forward(state, x[:1, None]) == factor * state.params["W"]
 
 
-def test_a_name_is_looked_up_once_and_stands_among_the_known_ones(file):
-    name = f"{file}:tanh"
+def test_a_name_is_looked_up_once_and_stands_among_the_known_ones(own_file):
+    name = f"{own_file}:tanh"
     expected = [own(name).row, ACTIVATIONS["relu"], ACTIVATIONS["swish"]]
     assert lookup_activations([name, "relu", name, "silu"]) == expected
     assert own(name) is own(name)
@@ -254,95 +170,3 @@ def test_what_a_file_says_beside_the_functions_is_checked(tmp_path, line, expect
     path.write_text(f"def f(x):\n    return x\ndef f_derivative(x):\n    return type(x)(1)\n{line}\n")
     with pytest.raises(UserError, match=expected):
         lookup_activation(f"{path}:f")
-
-
-TAKING = [name for name, row in EXPERIMENTS.items() if "activations" in signature(row.cells).parameters]
-
-
-def test_only_fixed_networks_take_no_activations():
-    assert {*EXPERIMENTS} - {*TAKING} <= {"claims", "remedies", "remedy_times"}
-
-
-@pytest.mark.parametrize("experiment", TAKING)
-def test_every_experiment_takes_one_and_refuses_a_wrong_one(file, tmp_path, experiment):
-    cells = EXPERIMENTS[experiment].cells
-    assert {cell.activation for cell in cells(activations=[f"{file}:tanh"])} == {f"{file}:tanh"}
-    path = tmp_path / "wrong.py"
-    path.write_text("def f(x):\n    return x * x\ndef f_derivative(x):\n    return x\n")
-    with pytest.raises(UserError, match=r"wrong.py:f: f_derivative\(1\) is 1, but differences of f give 2"):
-        cells(activations=["tanh", f"{path}:f"])
-
-
-def test_only_ones_own_stand_beside_the_known_ones(file):
-    assert beside_known([]) == []
-    assert beside_known([f"{file}:tanh", f"{file}:tanh"]) == [f"{file}:tanh"]
-    with pytest.raises(UserError, match=r"relu is measured anyway; give an activation of your own, FILE\.py:NAME"):
-        beside_known(["relu"])
-
-
-def test_accuracy_is_measured_against_the_forms_given_and_promised_nowhere(file, caplog):
-    caplog.set_level("INFO")
-    rows = sweep("accuracy", activations=[f"{file}:tanh"], count=2**12)
-    table = certificate(rows).set_index("direction")
-    assert [*table.verdict] == [NO_PROMISE, NO_PROMISE]
-    assert [*table.dtype] == ["float32", "float32"]
-    assert table.promised_ulp.isna().all()
-    assert table.broken_by.tolist() == ["", ""]
-    x = np.float32(table.at["derivative", "at"])
-    worst = abs(float(np.float32(1) - np.tanh(x) ** 2) - 1 / np.cosh(float(x)) ** 2)
-    unit = np.spacing(np.float32(1 / np.cosh(float(x)) ** 2))
-    assert table.at["derivative", "largest_ulp"] == pytest.approx(worst / unit, rel=1e-3)
-    assert table.at["forward", "largest_ulp"] < 4
-    assert caplog.text == ""
-
-
-def test_accuracy_without_such_forms_says_what_it_is_compared_with(file, caplog):
-    caplog.set_level("INFO")
-    table = certificate(sweep("accuracy", activations=[f"{file}:by_y"], count=2**12))
-    assert f"{file}:by_y: no float64 forms are given" in caplog.text
-    assert (table.verdict == NO_PROMISE).all()
-    with pytest.raises(UserError, match="float64 results could only be compared with themselves"):
-        certify.cells(activations=[f"{file}:by_y"], dtypes=["float64"])
-    both = certify.cells(activations=["relu", f"{file}:by_y"], count=2**12)
-    assert {(cell.activation, cell.dtype) for cell in both if cell.by == "gradfade"} == {
-        ("relu", "float32"), ("relu", "float64"), (f"{file}:by_y", "float32"),
-    }  # fmt: skip
-
-
-def test_rows_are_the_same_in_other_processes(file, monkeypatch):
-    """By a path from the working folder, too, which the workers share."""
-    monkeypatch.chdir(file.parent)
-    here = sweep("curves", activations=["own.py:leaky", "tanh"])
-    with workers(1) as executor:
-        there = sweep("curves", executor=executor, activations=["own.py:leaky", "tanh"])
-    pd.testing.assert_frame_equal(here, there, check_exact=True)
-
-
-def test_a_changed_file_is_measured_again(tmp_path, caplog):
-    path, experiment = tmp_path / "own.py", EXPERIMENTS["curves"]
-    name = f"{path}:full"
-    run, tables = Run.create(tmp_path / "run", {}), []
-    for text in (FILE, FILE, FILE.replace("full_a = 1.25", "full_a = 1.5")):
-        path.write_text(text)
-        own.cache_clear()
-        _read.cache_clear()
-        assert digests(["tanh", name]).keys() == {name}
-        tables.append(experiment.run(experiment.cells(activations=["tanh", name]), run))
-    first, again, other = tables
-    pd.testing.assert_frame_equal(first, again, check_exact=True)
-    assert caplog.text.count("curves: 1 cells were measured by other code") == 1
-    same = first.value.to_numpy() == other.value.to_numpy()
-    assert same[first.activation == "tanh"].all()
-    assert not same[first.activation == name].all()
-
-
-def test_a_file_that_changes_before_a_worker_reads_it_is_told(tmp_path):
-    """Its rows would be another function's than the digest tells of, and trusted when the run goes on."""
-    path, experiment, run = tmp_path / "own.py", EXPERIMENTS["curves"], Run.create(tmp_path / "run", {})
-    path.write_text(FILE)
-    cells = experiment.cells(activations=["tanh", f"{path}:full"])
-    path.write_text(FILE.replace("full_a = 1.25", "full_a = 1.5"))
-    with workers(1) as executor, pytest.raises(UserError, match=r"own.py:full: the file changed after the run") as told:
-        experiment.run(cells, run, executor)
-    assert "\n" not in str(told.value)
-    assert pd.read_parquet(run.folder / "curves.parquet").activation.unique().tolist() == ["tanh"]
