@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
@@ -22,6 +21,7 @@ from suites.draws import LIMIT, remembered, shared, undrawn
 from suites.own_activations import lookup_activation
 from suites.schema import stack
 from suites.stored import stored_rows
+from suites.threads import one_thread
 
 # The derivative from the output of y near 1 is off by an eps of 1: where no slope is smaller, that is 1e-3 of it.
 FLAT = {"float32": 2.0**-13, "float64": 2.0**-42}
@@ -93,7 +93,7 @@ def near(cell: DepthCell) -> tuple[Any, ...]:
     return INITIALIZERS[cell.initializer].unit.__name__, cell.width, cell.seed, cell.initializer
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@one_thread()
 def measure(cell: DepthCell) -> pd.DataFrame:
     """Rows of every seed, and of the prediction.
 

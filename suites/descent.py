@@ -78,11 +78,12 @@ def descend_plainly(network: Layer, blocks: Blocks, dy: Array) -> Stored:
 
 def _keep(stored: Stored, blocks: Blocks, at: int, dy: Array) -> None:
     """Run what is below position at backward, as it is."""
-    for i in reversed(range(at)):
-        if not dy.any():  # what is gone stays gone
-            return
-        dy = stored.layer.layers[i].backward(blocks.states[i], dy)
-        stored.note(slice(i, i + 1), dy[None])
+    with blocks.of_inputs_alone():
+        for i in reversed(range(at)):
+            if not dy.any():  # what is gone stays gone
+                return
+            dy = stored.layer.layers[i].backward(blocks.states[i], dy)
+            stored.note(slice(i, i + 1), dy[None])
 
 
 def _norms(gradients: dict[str, Array], dx: Array) -> dict[str, float]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kernels.architectures import ARCHITECTURES
 from kernels.checks import DTYPES
@@ -21,6 +20,7 @@ from suites.own_activations import lookup_activation
 from suites.rescaled import norms_of, rescaled
 from suites.schema import stack
 from suites.stored import Stored, stored_rows
+from suites.threads import one_thread
 from suites.trained import FEATURES, TRAINING, trained
 from suites.walk import PIECE, Drawn, Walk
 
@@ -132,7 +132,7 @@ def _networks(cell: SequenceCell) -> list[Layer]:
     return [build(each, rule, cell.width, cell.depth, causal=causal) for each in rows]
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@one_thread()
 def _unrolled(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     dtype, features, (network, *others) = DTYPES[cell.dtype], cell.inputs or 0, _networks(cell)
     weights, inputs, injected = attenuation.streams(seed)
@@ -159,7 +159,7 @@ def _unrolled(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@one_thread()
 def _attended(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     dtype, shape = DTYPES[cell.dtype], (cell.length + 1, cell.batch, cell.width)
     networks = _networks(cell)
