@@ -34,13 +34,14 @@ EPSILON = np.finfo(np.float64).eps
 def cells(
     *,
     architectures: Sequence[str] = ("rnn",),
+    activations: Sequence[str] = ("tanh",),
     lengths: Sequence[int] = (1000,),
     widths: Sequence[int] = (32,),
     **grid: Any,
 ) -> list[SequenceCell]:
     """Cells of the experiment across time, float64 and of one trajectory each, of recurrent cells alone.
 
-    grid: activations, initializers, inputs, seeds and seed, as there. UserError where a name or a number is wrong, or
+    grid: initializers, inputs, seeds and seed, as there. UserError where a name or a number is wrong, or
     no combination makes sense.
     """
     table = {name: row for name, row in ARCHITECTURES.items() if "depth" not in row.kinds}
@@ -48,7 +49,7 @@ def cells(
         reason = "it has no state that a Lyapunov exponent could be of"
         raise UserError(f"{deep[0]} is no recurrent cell: {reason}; valid: {', '.join(table)}")
     recurrent = [row.name for row in known(table, "recurrent cell", architectures)]
-    grid |= {"architectures": recurrent, "lengths": lengths, "widths": widths}
+    grid |= {"architectures": recurrent, "activations": activations, "lengths": lengths, "widths": widths}
     found = sequence.cells(**grid, batch=1, dtypes=("float64",))
     whole("length", min(lengths), 2)  # an exponent is a mean over steps
     return found
