@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from reports.console import notes
+from reports.console import notes, progress_bar
 from reports.options import Format
 from reports.tables import emit
 
@@ -28,7 +28,8 @@ def doctor(
         from suites.self_test import failed
         from suites.self_test import self_test as measured
 
-        table = measured()
+        with progress_bar("self-test") as progress:
+            table = measured(progress)
         emit(table, format)
         if failures := failed(table):
             notes.print(f"gradfade: not as known: {', '.join(failures)}")

@@ -36,10 +36,17 @@ class KnownAnswer:
     measure: Callable[[], float]
 
 
-def self_test() -> pd.DataFrame:
-    """A row for each of KNOWN_ANSWERS: name, expected, measured, tolerance, verdict."""
+def self_test(progress: Callable[[int, int], None] = lambda done, total: None) -> pd.DataFrame:
+    """A row for each of KNOWN_ANSWERS: name, expected, measured, tolerance, verdict.
+
+    progress(done, all) is called at the start and after each; compiling takes a minute the first time.
+    """
+    measured: dict[str, float] = {}
+    progress(0, len(KNOWN_ANSWERS))
     with one_thread():
-        measured = {name: known.measure() for name, known in KNOWN_ANSWERS.items()}
+        for name, known in KNOWN_ANSWERS.items():
+            measured[name] = known.measure()
+            progress(len(measured), len(KNOWN_ANSWERS))
     return pd.DataFrame(
         [
             {
