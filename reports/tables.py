@@ -21,7 +21,8 @@ SHOWN += ["fraction_of_limit", "limit", "saved_bytes"]
 FEW = 8  # columns that fit a terminal
 UNBOUNDED = 10_000  # characters: a file or a pipe has no width to fold at
 WIDTH = 80  # characters beside one another in a file or a pipe, unless a single text is longer
-HEAD, TEXT, EDGES = 12, 40, 3  # characters of a line of a heading, of text before it folds, around a column
+HEAD, EDGES = 12, 3  # characters of a line of a heading, around a column
+TEXTS = (40, 32, 24)  # characters before text folds: fewer where all columns stand beside one another so
 
 
 def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None, title: str | None = None) -> None:
@@ -64,25 +65,26 @@ def _table(frame: pd.DataFrame, file: TextIO, title: str | None) -> None:
     texts = texts.drop(columns=same)
     console = Console(file=file, width=None if file.isatty() else UNBOUNDED, **AS_IT_IS)
     width = console.width if file.isatty() else WIDTH
-    heading = {name: name for name in texts}
-    bands = _bands(texts, heading, width)
-    if len(bands) > 1:
-        heading = {name: _broken(name) for name in texts}
-        bands = _bands(texts, heading, width)
-    if any(_across(texts[names], heading) > console.width for names in bands):
+    heading, broken = {name: name for name in texts}, {name: _broken(name) for name in texts}
+    tried = [(names, fold) for fold in TEXTS for names in (heading, broken)]
+    beside = (way for way in tried if len(_bands(texts, *way, width)) == 1)
+    heading, fold = next(beside, (broken, TEXTS[0]))
+    bands = _bands(texts, heading, fold, width)
+    if any(_across(texts[names], heading, fold) > console.width for names in bands):
         heads += [
             "\n" + "\n".join(f"{name}: {row[name]}" for name in texts if row[name]) for _, row in texts.iterrows()
         ]
         bands = []
-    console.print(*heads, *(_drawn(texts[names], frame.dtypes, heading) for names in bands if names), sep="\n")
+    drawn = (_drawn(texts[names], frame.dtypes, heading, fold) for names in bands if names)
+    console.print(*heads, *drawn, sep="\n")
 
 
-def _drawn(texts: pd.DataFrame, dtypes: pd.Series, heading: dict[str, str]) -> Table:
+def _drawn(texts: pd.DataFrame, dtypes: pd.Series, heading: dict[str, str], fold: int) -> Table:
     """Numbers are never folded, sentences between words."""
     table = Table()
     for name in texts:
         number = pd.api.types.is_numeric_dtype(dtypes[name])
-        size = _size([heading[name], *texts[name]])
+        size = _size([heading[name], *texts[name]], fold)
         table.add_column(
             heading[name], overflow="fold", justify="right" if number else "left", no_wrap=number, max_width=size
         )
@@ -91,27 +93,27 @@ def _drawn(texts: pd.DataFrame, dtypes: pd.Series, heading: dict[str, str]) -> T
     return table
 
 
-def _bands(texts: pd.DataFrame, heading: dict[str, str], width: int) -> list[list[str]]:
+def _bands(texts: pd.DataFrame, heading: dict[str, str], fold: int, width: int) -> list[list[str]]:
     """The names of columns that stand beside one another, in each band those first that tell the rows apart."""
     names = [*texts]
     apart = next((i for i in range(1, len(names)) if not texts[names[:i]].duplicated().any()), 1)
     keys, bands = names[:apart], [names[:apart]]
     for name in names[apart:]:
-        if _across(texts[[*bands[-1], name]], heading) > width and bands[-1] != keys:
+        if _across(texts[[*bands[-1], name]], heading, fold) > width and bands[-1] != keys:
             bands.append([*keys])
         bands[-1].append(name)
     return bands
 
 
-def _across(texts: pd.DataFrame, heading: dict[str, str]) -> int:
+def _across(texts: pd.DataFrame, heading: dict[str, str], fold: int) -> int:
     """Characters across a table."""
-    return 1 + sum(_size([heading[name], *texts[name]]) + EDGES for name in texts)
+    return 1 + sum(_size([heading[name], *texts[name]], fold) + EDGES for name in texts)
 
 
-def _size(texts: Sequence[str]) -> int:
-    """Characters across a column: those of the longest line, or no more than TEXT where words allow that."""
+def _size(texts: Sequence[str], fold: int) -> int:
+    """Characters across a column: those of the longest line, or no more than fold where words allow that."""
     lines = [line for text in texts for line in text.split("\n")]
-    return max(min(max(map(len, lines)), TEXT), *(len(word) for line in lines for word in line.split(" ")))
+    return max(min(max(map(len, lines)), fold), *(len(word) for line in lines for word in line.split(" ")))
 
 
 def _broken(name: str) -> str:
