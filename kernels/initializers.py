@@ -25,15 +25,15 @@ Generator = np.random.Generator
 class Initializer:
     """One initialiser: draws of unit mean square, their variance, and the biases'.
 
-    unit(rng, fan_in, fan_out) draws a matrix of unit mean square, form(draws) makes of it the one that variance(fan_in,
-    fan_out) is the mean square of, once it is scaled to that; where it is not orthogonal, the draws are it.
-    independent: whether mean-field theory applies, which needs entries
-    of mean 0 that are (nearly) independent. linear_variance: the mean square in layers without an
-    activation, where variance makes up for what one takes away. Where hidden_fan, the hidden size stands for the fan-in
-    of every weight and bias of a recurrent layer. A bias has variance bias_variance(fan_in), uniform.
-    gates(rng, biases, steps) sets biases of a gated cell for sequences of so many steps, after they were drawn; biases
-    has a view for each gate: i, f, g and o of an LSTM, r, z and n of a GRU. solve(activation): the sw2 of mean-field
-    theory, where it depends on the activation; such a row draws nothing until it is asked for the row of(activation).
+    unit(rng, fan_in, fan_out) draws a matrix of unit mean square, form(draws) is the one that is made of it, itself but
+    for orthogonal, and variance(fan_in, fan_out) the mean square to which that is scaled. independent: whether
+    mean-field theory applies, which needs entries of mean 0 that are (nearly) independent. linear_variance: the mean
+    square in layers without an activation, where variance makes up for what one takes away. Where hidden_fan, the
+    hidden size stands for the fan-in of every weight and bias of a recurrent layer. A bias has variance
+    bias_variance(fan_in), uniform. gates(rng, biases, steps) sets biases of a gated cell for sequences of so many
+    steps, after they were drawn; biases has a view for each gate: i, f, g and o of an LSTM, r, z and n of a GRU.
+    solve(activation): the sw2 of mean-field theory, where it depends on the activation; such a row draws nothing until
+    it is asked for the row of(activation).
     Methods raise ValueError unless fan_in is at least 1.
     """
 
@@ -126,8 +126,11 @@ def _orthogonal(draws: Array) -> Array:
     """
     fan_in, fan_out = draws.shape
     v = np.triu(draws if fan_in <= fan_out else draws.T).astype(np.float64, order="C")  # one a row
-    first = np.diagonal(v)
-    ends = -np.copysign(np.sqrt(np.einsum("ij,ij->i", v, v)), first)  # R's diagonal
+    norms, first = np.sqrt(np.einsum("ij,ij->i", v, v)), np.diagonal(v)
+    if not norms.all():  # one draw in 2^23 is 0, and may stand alone in the last row: either direction will do
+        first = np.where(norms > 0, first, np.copysign(1.0, first))
+        norms[norms == 0] = 1.0
+    ends = -np.copysign(norms, first)  # R's diagonal
     taus = 1.0 - first / ends
     v /= (first - ends)[:, None]
     openblas.reflect(v, taus)

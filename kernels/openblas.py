@@ -127,12 +127,13 @@ def multiply_packed(like, out, a, packed, add):
 def reflect(vectors: Any, taus: Any) -> None:
     """Replace vectors (n, m), float64, by the first n rows of H1 H2 ... Hn transposed, Hi = I - taus[i] v v'.
 
-    v is vectors[i], which has i zeros, then a 1; they lie in C order. ValueError unless n <= m.
+    v is vectors[i], taken to have i zeros, then a 1, whatever stands there; they lie in C order. RuntimeError where
+    LAPACK's dorgqr refuses: n > m, a NaN, or too little memory.
     """
     n, m = vectors.shape
     arrays = (array.ctypes.data_as(ctypes.c_void_p) for array in (vectors, taus))
     if wrong := _LIBRARY.scipy_LAPACKE_dorgqr(_COLUMN_MAJOR, m, n, n, next(arrays), m, next(arrays)):
-        raise ValueError(f"dorgqr does not take its argument {-wrong}")
+        raise RuntimeError(f"dorgqr cannot make {n} orthogonal rows of {m}: it returns {wrong}")
 
 
 def set_num_threads(n: int) -> None:

@@ -85,6 +85,16 @@ def test_orthogonal(rng, shape):
     np.testing.assert_allclose(short @ short.T, np.eye(min(shape)), atol=1e-13)
 
 
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (4, 9)])
+def test_draws_of_exactly_zero_make_an_orthogonal_matrix(rng, shape, zero):
+    """Of float32 normals one in 2^23 is."""
+    draws = rng.standard_normal(shape, np.float32)
+    draws[-1] = zero
+    weights = INITIALIZERS["orthogonal"].form(draws) / math.sqrt(max(shape))
+    np.testing.assert_allclose(weights @ weights.T, np.eye(shape[0]), atol=1e-14)
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (3, 7), (7, 3)])
 def test_orthogonal_matrices_have_no_direction(rng, shape):
     """Of Haar's three-dimensional ones every number is uniform, and so is that of any other basis."""
