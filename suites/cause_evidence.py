@@ -66,13 +66,25 @@ def _unstable(cell: Cell) -> bool:
 def own_loss(cell: Cell, rows: pd.DataFrame) -> float:
     """Decades that the activation takes or adds at weights that keep the forward variance at 1, over those measured.
 
-    1 where no such weights keep it for long.
+    At least 1 where no such weights keep it for long, 1 where nothing is left of the gradient, nor of any through an
+    activation whose slope is 0 everywhere.
     """
     if cell.architecture not in (*SINGLE_FACTOR, *NORMALISED):
         return math.nan
-    field = MeanField.of(lookup_activation(cell.activation))
-    own = 0.5 * math.log10(field.slope_moment(1.0) / field.value_moment(1.0)) * factors(cell)
-    return max(own / decades(rows).mean, 1.0 if _unstable(cell) else -math.inf)
+    field, measured = MeanField.of(lookup_activation(cell.activation)), decades(rows).mean
+    own = factors(cell) * _gained(field.slope_moment(1.0), field.value_moment(1.0))
+    share = 1.0 if own == measured == -math.inf else own / measured
+    return float(np.fmax(share, 1.0 if _unstable(cell) else math.nan))
+
+
+def _gained(slope: float, square: float) -> float:
+    """Decades of a layer, log10 of the root of slope E[f'^2] over square E[f^2].
+
+    -inf where no gradient passes, NaN where square is no number over 0: it overflows, or is lost to rounding.
+    """
+    if slope == 0:
+        return -math.inf
+    return 0.5 * (math.log10(slope) - math.log10(square)) if square > 0 else math.nan
 
 
 def _ranks(rows: pd.DataFrame) -> pd.Series:
@@ -125,13 +137,14 @@ def forgotten(cell: Cell, rows: pd.DataFrame) -> float:
 def normalised(cell: Cell, rows: pd.DataFrame) -> float:
     """Decades, either way, of layers whose pre-activations have mean 0 and variance 1, whatever the weights.
 
-    The squared factor of one is E[f'^2] / E[f^2] (LayerNorm) or E[f'^2] / Var f (BatchNorm; Yang et al. 2019).
+    The squared factor of one is E[f'^2] / E[f^2] (LayerNorm) or E[f'^2] / Var f (BatchNorm; Yang et al. 2019); inf
+    decades where that is 0.
     """
     if cell.architecture not in NORMALISED:
         return math.nan
     field = MeanField.of(lookup_activation(cell.activation))
     mean = expectation(field.f, 1.0, field.kinks) if cell.architecture == "batchnorm" else 0.0
-    return factors(cell) * 0.5 * abs(math.log10(field.slope_moment(1.0) / (field.value_moment(1.0) - mean**2)))
+    return factors(cell) * abs(_gained(field.slope_moment(1.0), field.value_moment(1.0) - mean**2))
 
 
 def shared_attention(cell: Cell, rows: pd.DataFrame) -> float:

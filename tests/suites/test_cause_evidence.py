@@ -1,0 +1,101 @@
+"""Evidence is a number where one can be worked out by hand, infinite where nothing passes, and never an error."""
+
+import math
+
+import numpy as np
+import pytest
+
+from suites.cause_evidence import normalised, own_loss
+from suites.interventions import subject
+from suites.schema import rows
+
+# Slope 0 everywhere: of a step, and of what is 0 itself. Squares. The last one's variance rounding loses beside 1e18.
+OWN = """
+def step(x):
+    return type(x)(1) if x > 0 else type(x)(0)
+
+
+def step_derivative(x):
+    return type(x)(0)
+
+
+step_kinks = (0.0,)
+
+
+def nothing(x):
+    return x * type(x)(0)
+
+
+def nothing_derivative(x):
+    return type(x)(0)
+
+
+def square(x):
+    return x * x
+
+
+def square_derivative(x):
+    return type(x)(2) * x
+
+
+def lifted(x):
+    return type(x)(1e9) + x
+
+
+def lifted_derivative(x):
+    return type(x)(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """named(name): how an activation of OWN is called, in one file, whose functions are compiled once."""
+    path = tmp_path_factory.mktemp("own") / "flat.py"
+    path.write_text(OWN)
+    return lambda name: f"{path}:{name}"
+
+
+def cell(activation, architecture="plain", n=3, **more):
+    """A small configuration across depth, or across time of a cell."""
+    names = {"architecture": architecture, "activation": activation, "initializer": "xavier_normal", **more}
+    return subject("time" if architecture == "rnn" else "depth", n, **{"width": 8, "batch": 2, "seeds": 2} | names)
+
+
+def left(*decades):
+    """The measured rows of a configuration whose seeds have so many decades, and weights of variance 1."""
+    seeds = range(len(decades))
+    return rows({"weight_variance": 1.0}, metric="log10_gradient", position=0, seed=seeds, value=decades)
+
+
+@pytest.mark.parametrize("architecture", ["plain", "rnn", "layernorm", "batchnorm"])
+@pytest.mark.parametrize("name", ["step", "nothing"])
+def test_a_slope_that_is_0_everywhere_takes_all_of_the_gradient(named, architecture, name):
+    subject = cell(named(name), architecture)
+    assert own_loss(subject, left(-math.inf, -math.inf)) == 1.0
+    assert normalised(subject, left(-math.inf)) == pytest.approx(
+        math.inf if architecture.endswith("norm") else math.nan, nan_ok=True
+    )
+
+
+def test_a_variance_that_rounding_hides_is_no_evidence(named):
+    assert math.isnan(normalised(cell(named("lifted"), "batchnorm", dtype="float64"), left(-3.0)))
+
+
+@pytest.mark.parametrize("measured", [2.0, -0.1])
+def test_decades_at_weights_that_keep_the_variance_over_those_measured(named, measured):
+    """x^2 has E[f'^2] = 4 and E[f^2] = 3: 3 layers gain 1.5 log10(4/3)."""
+    found = own_loss(cell(named("square")), left(measured))
+    assert found == pytest.approx(1.5 * math.log10(4 / 3) / measured, rel=1e-9)
+
+
+@pytest.mark.parametrize("measured", [1e9, -math.inf, math.nan])
+def test_where_no_critical_point_is_stable_that_is_evidence_whatever_is_measured(measured):
+    assert own_loss(cell("gelu"), left(measured)) == 1.0
+
+
+@pytest.mark.parametrize(("architecture", "squared"), [("layernorm", 1.0), ("batchnorm", np.pi / (np.pi - 1))])
+def test_relu_in_normalised_layers(architecture, squared):
+    """E[f'^2] and E[f^2] are 1/2 both, Var f is 1/2 - 1/(2 pi) (Yang et al. 2019)."""
+    found = cell("relu", architecture, n=10)
+    assert normalised(found, left(2.0)) == pytest.approx(5 * math.log10(squared), abs=1e-9)
+    assert own_loss(found, left(2.0)) == pytest.approx(0, abs=1e-9)
