@@ -36,10 +36,15 @@ def _bends_away(activation: Activation) -> bool:
 
 
 def lost_to_bends(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades between the gradient as it is and as it would be were every slope that at 0, over those measured."""
+    """Decades between the gradient as it is and as it would be were every slope that at 0, over those measured.
+
+    1 where the gradient is exactly 0: by the tangent it would not be.
+    """
     activation, found = lookup_activation(cell.activation), decades(rows)
     if cell.architecture not in SINGLE_FACTOR or not _bends_away(activation):
         return math.nan
+    if found.mean == -math.inf:
+        return 1.0
     linear = factors(cell) * 0.5 * math.log10(rows.weight_variance.iloc[0]) + linear_offset(cell)
     return (linear - found.mean) / found.off
 

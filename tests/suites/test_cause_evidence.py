@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from suites.cause_evidence import normalised, own_loss
+from suites.cause_evidence import lost_to_bends, normalised, own_loss
 from suites.interventions import subject
 from suites.schema import rows
 
@@ -99,3 +99,13 @@ def test_relu_in_normalised_layers(architecture, squared):
     found = cell("relu", architecture, n=10)
     assert normalised(found, left(2.0)) == pytest.approx(5 * math.log10(squared), abs=1e-9)
     assert own_loss(found, left(2.0)) == pytest.approx(0, abs=1e-9)
+
+
+def test_all_that_is_lost_is_lost_to_bends_where_a_gradient_is_0():
+    """The tangent of hardtanh at 0 is the identity, which loses nothing at weights of variance 1."""
+    base = cell("hardtanh")
+    assert lost_to_bends(base, left(-math.inf, -3.0)) == 1.0
+    assert lost_to_bends(base, left(-3.0, -2.0)) == pytest.approx(1.0)
+    assert lost_to_bends(base, left(3.0, 2.0)) == pytest.approx(-1.0)
+    assert math.isnan(lost_to_bends(base, left(math.nan)))
+    assert math.isnan(lost_to_bends(cell("relu"), left(-math.inf)))  # flat where it is not steepest: dead_units tells

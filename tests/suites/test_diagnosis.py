@@ -186,6 +186,13 @@ def test_saturation_counteracts_where_weights_are_too_large():
     assert row.decades == pytest.approx(10 * math.log10(1024), abs=0.7)
 
 
+def test_saturation_is_the_cause_where_nothing_is_left():
+    """Weights of variance 1024 / fan_in put every unit of some layer where hardtanh is flat."""
+    table = diagnose(depth("hardtanh", "saturating", n=50, width=8, batch=2), really)
+    assert table.decades[0] == -math.inf
+    assert causes(table)["saturation"] == "cause"
+
+
 def test_one_baseline_is_what_all_remedies_add_to(monkeypatch):
     """The median of its times beside each of them."""
     times = iter(range(1, 100))
