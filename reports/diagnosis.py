@@ -11,10 +11,10 @@ from reports.tables import cell as text_of
 from reports.tables import emit
 from reports.words import listed, number, power, several, signed
 from suites.diagnosis import CAUSE, NO_EVIDENCE, OTHERWISE, UNTESTED
-from suites.norm_thresholds import SCALE
+from suites.norm_thresholds import NO_GRADIENT, SCALE
 from suites.prices import FREE
 from suites.summary import FACTORS
-from suites.verdicts import CANNOT_TELL, EASES, HARMS, HEALTHY, MENDS, NO_EFFECT
+from suites.verdicts import CANNOT_TELL, EASES, HARMS, HEALTHY, MENDS, NO_EFFECT, NO_NUMBER
 
 FEW = 20  # parameters that are listed one by one
 LARGER, SMALLER = "explodes", "vanishes"
@@ -77,7 +77,7 @@ def _of_norms(row: dict[str, Any], table: pd.DataFrame) -> str:
         part = matrices[matrices.verdict == verdict]
         if len(part):
             (threshold,) = table.threshold[(table.unit == "matrices") & (table.verdict == verdict)]
-            which = listed([f"{name}: {text_of(value) or 'no number'}" for name, value in zip(
+            which = listed([f"{name}: {text_of(value) or NO_NUMBER}" for name, value in zip(
                 part.name, part.value, strict=True)], 4)  # fmt: skip
             text += f"{len(part)} of {len(matrices)} {limit} {threshold:g} ({which}). "
     if not math.isnan(row["decades"]):
@@ -100,7 +100,7 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
         if row.unit == "matrices":
             return f"{row.value:.0f} {row.about.partition(' weight')[0]}"
         if math.isnan(row.value):
-            return "no number"
+            return NO_NUMBER
         if row.unit == "decades":
             return f"{signed(row.value)} decades"
         return text_of(row.value) + ("" if row.unit == "norm" else " of their size apart")
@@ -110,8 +110,15 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
     emit(shown, title="\nThe same gradient on several scales")
 
 
+def _known(values: "pd.Series[float]", there: "pd.Series[bool] | bool" = True) -> "pd.Series[Any]":
+    """values, as texts where what is there is no number: a blank would say that nothing is there."""
+    unknown = values.isna() & there
+    return values.map(text_of).mask(unknown, NO_NUMBER) if unknown.any() else values
+
+
 def _kinds(part: pd.DataFrame, factor: str) -> None:
     names = {"name": "parameters", "matrices": "n", "smallest": "smallest", "largest": "largest", "worst": "worst"}
+    part = part.assign(smallest=_known(part.smallest), largest=_known(part.largest))
     shown = part[[*names, "verdict"]].rename(columns=names)
     emit(shown, title="\nNorms of weight gradients, by kind of matrix")
     losses = part.about.dropna().str.extract(r"loss: (.*)")[0].dropna().unique()
@@ -124,7 +131,8 @@ def _parameters(part: pd.DataFrame, factor: str) -> None:
         return
     shown = part if len(part) <= FEW else part[part.verdict.isin([SMALLER, LARGER])].head(FEW)
     if len(shown):
-        emit(shown[["name", "value", "verdict", "about"]].rename(columns={"value": "norm"}), title="\nBy parameter")
+        norm = _known(shown.value, shown.about != NO_GRADIENT)
+        emit(pd.DataFrame({"name": shown.name, "norm": norm, **shown[["verdict", "about"]]}), title="\nBy parameter")
     if len(shown) < len(part):
         typer.echo(f"{len(part) - len(shown)} more parameters: --format csv")
 
@@ -133,7 +141,12 @@ def _causes(part: pd.DataFrame, factor: str) -> None:
     tested = part[part.becomes.notna()]
     if len(tested):
         becomes = [re.sub(r"\b(architecture|activation|initializer) ", "", text) for text in tested.becomes]
-        shown = {"cause": tested.name, "effect": tested.effect, "without it": becomes, "decades": tested.decades}
+        shown = {
+            "cause": tested.name,
+            "effect": tested.effect,
+            "without it": becomes,
+            "decades": _known(tested.decades),
+        }
         emit(pd.DataFrame(shown), title="\nWhy: the same without each candidate, measured")
     rest = part[part.becomes.isna()]
     for effect, names in rest.groupby("effect", sort=False)["name"]:
@@ -177,12 +190,11 @@ def priced(part: pd.DataFrame) -> pd.DataFrame:
     An effect that is not certain has a question mark; what costs nothing, or does not help, has no price.
     """
     unsure = part.certain.eq(False) & (part.effect == MENDS)
-    known = part.decades.notna().all()
     helps = part.effect.isin([MENDS, EASES])
     free = part.free.eq(True) & part.decades_per_nanosecond.eq(math.inf)
     shown = pd.DataFrame({
         "remedy": part.remedy,
-        "decades": part.decades if known else part.decades.map(text_of).mask(part.decades.isna(), "no number"),
+        "decades": _known(part.decades),
         "effect": part.effect.mask(unsure, f"{MENDS}?"),
         "bought": part.decades_bought,
         "time": [f"{ratio:.2f}" for ratio in part.time_ratio],

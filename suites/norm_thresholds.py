@@ -16,8 +16,9 @@ from suites.verdicts import EXPLODES, HEALTHY, NO_NUMBER, VANISHES
 SHALLOW = (1e-3, 1e-1)
 DEEP = 1e-4
 VANISHED = 1e-6
-EXPLODED = SHALLOW[1] * SHALLOW[0] / VANISHED
+EXPLODED = SHALLOW[1] / (VANISHED / SHALLOW[0])  # 100 exactly: in another order it is printed as 100.00000000000001
 
+NO_GRADIENT = "no gradient"  # what a parameter is about that takes no part
 AS_EXPECTED = "as expected"
 # Judgements, the worst first.
 WORST = (EXPLODES, VANISHES, "large", "small", AS_EXPECTED)
@@ -89,8 +90,8 @@ def counted(judged: pd.DataFrame, log10_norms: Sequence[float]) -> list[dict[str
 def by_kind(names: Sequence[str], log10_norms: Sequence[float]) -> list[dict[str, Any]]:
     """A row of a diagnosis for each kind of weight matrix: those whose names differ in the first number, "layers.*.W".
 
-    names: in the order of the layers. kind parameters: name, matrices (their count), smallest, largest, worst (the
-    name of it) and its verdict.
+    names: in the order of the layers. kind parameters: name, matrices (their count), smallest and largest (of the norms
+    that are numbers, NaN where none is), worst (the name of it) and its verdict.
     """
     judged, found = _judged(names, log10_norms), []
     judged["kind"] = [re.sub(r"\d+", "*", name, count=1) for name in names]
@@ -99,7 +100,9 @@ def by_kind(names: Sequence[str], log10_norms: Sequence[float]) -> list[dict[str
         worst, values = part[part.judgement == judgement], part["norm"].to_numpy()
         norms = worst["norm"].to_numpy()
         place = norms.argmax() if judgement in (EXPLODES, "large") else norms.argmin()
-        ends = {"smallest": values.min(), "largest": values.max(), "worst": worst["name"].iloc[place]}
+        numbers = values[~np.isnan(values)]
+        ends = {"smallest": min(numbers, default=math.nan), "largest": max(numbers, default=math.nan)}
+        ends["worst"] = worst["name"].iloc[place]
         found.append({"kind": "parameters", "name": kind, "matrices": len(part), **ends, "verdict": judgement})
     return found
 

@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from suites.errors import UserError
 from suites.intervals import CONFIDENCE
-from suites.norm_thresholds import SCALE, by_kind, counted, extreme, judge_norms, one_by_one
+from suites.norm_thresholds import NO_GRADIENT, SCALE, by_kind, counted, extreme, judge_norms, one_by_one
 from suites.verdicts import HEALTHY, LIMIT, Decades
 
 # The last part of a name ("layers.0.weight", "3.W", "weight_hh_l0", "kernel"); of a norm's layer it is no matrix.
@@ -23,7 +23,7 @@ NORM = re.compile(r"(^|[._/])(\w*norm|bn|ln)(_?\w?\d*)([._/]|$)", re.IGNORECASE)
 
 # What PyTorch prints of a norm that was not made a number; what stands for a gradient that is not there.
 TENSOR = re.compile(r"tensor\(\s*([^,()\s]+)[^()]*\)")
-NO_GRADIENT = ("none", "null")
+ABSENT = ("none", "null")
 DELIMITERS = "\t;,"
 WORDS = re.compile(r"(?P<name>.*\S)\s*[:=\s]\s*(?P<norm>\S+)")
 HEADER = re.compile(r"norm|grad|value", re.IGNORECASE)
@@ -87,13 +87,13 @@ def _fields(text: str, place: str) -> tuple[str, str]:
 
 def _heads(text: str, norm: str) -> bool:
     """Whether a first line of such a norm is a header: words, and, where no comma or the like is, words of one."""
-    if _number(norm) is not None or norm.lower() in NO_GRADIENT or re.search(r"\d", norm):
+    if _number(norm) is not None or norm.lower() in ABSENT or re.search(r"\d", norm):
         return False
     return any(mark in text for mark in DELIMITERS) or bool(HEADER.search(norm))
 
 
 def _value(norm: str, place: str) -> float | None:
-    if norm.lower() in NO_GRADIENT:
+    if norm.lower() in ABSENT:
         return None
     value = _number(norm)
     if value is None or value < 0:
@@ -159,7 +159,7 @@ def judge(norms: list[Norm], source: str) -> pd.DataFrame:
 
 
 def _apart(norm: Norm) -> dict[str, Any]:
-    about = "no gradient" if norm.value is None else f"{group(norm.name)}, apart"
+    about = NO_GRADIENT if norm.value is None else f"{group(norm.name)}, apart"
     return {"kind": "parameter", "name": norm.name, "about": about, "value": norm.value, "unit": "norm"}
 
 

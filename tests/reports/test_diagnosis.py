@@ -83,6 +83,16 @@ def test_norms_that_are_all_in_range(lines, start):
     assert headline(norms(*lines)).startswith(start)
 
 
+def test_what_is_no_number_is_no_blank_in_any_table(capsys):
+    """A parameter that has no gradient has a blank."""
+    show(norms("a.W: nan", "b.1.W: 0.01", "b.2.W: nan", "c.bias: nan", "d.W: None"), "table")
+    _, kinds, each = capsys.readouterr().out.partition("by kind of matrix")[2].partition("By parameter")[0:3]
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in (kinds + each).splitlines() if "│" in line]
+    rows = {row[0]: row[1:] for row in cells}
+    assert rows["a.W"][0] == rows["b.2.W"][0] == rows["c.bias"][0] == "no number"
+    assert (rows["b.1.W"][0], rows["d.W"][0]) == ("0.01", "")
+
+
 def test_a_thousand_parameters_are_not_listed(capsys):
     show(norms(*(f"layers.{i}.weight: {1e-7 if i < 30 else 0.01}" for i in range(1000))), "table")
     lines = capsys.readouterr().out.splitlines()

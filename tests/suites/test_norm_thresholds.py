@@ -30,7 +30,7 @@ def test_both_ends_are_counted_with_their_limits():
     logs = [-7.0, -2.0, 3.0, 2.5]
     below, above = counted(judge_norms(logs), logs)
     assert (below["value"], below["threshold"], below["verdict"]) == (1, 1e-6, "vanishes")
-    assert (above["value"], above["threshold"], above["verdict"]) == (2, pytest.approx(100), "explodes")
+    assert (above["value"], above["threshold"], above["verdict"]) == (2, 100.0, "explodes")
     assert all("of 4 weight matrices" in row["about"] for row in (below, above))
 
 
@@ -56,7 +56,23 @@ def test_a_kind_of_matrix_is_a_name_but_for_its_first_number():
 def test_the_worst_is_the_furthest_out(logs, worst, verdict):
     (row,) = by_kind(["1.W", "2.W", "3.W"], logs)
     assert (row["worst"], row["verdict"]) == (worst, verdict)
-    assert row["largest"] == pytest.approx(10 ** np.max(logs), nan_ok=True)
+    assert row["largest"] == pytest.approx(10 ** np.nanmax(logs))
+
+
+@pytest.mark.parametrize(
+    ("logs", "smallest", "largest"),
+    [
+        ([math.nan, -2.0, -3.0], 1e-3, 1e-2),
+        ([-2.0, math.nan], 1e-2, 1e-2),
+        ([math.nan, math.inf, -math.inf], 0.0, math.inf),
+        ([math.nan, math.nan], math.nan, math.nan),
+    ],
+)
+def test_what_is_no_number_hides_no_smallest_and_no_largest(logs, smallest, largest):
+    names = [f"{i}.W" for i in range(len(logs))]
+    (row,) = by_kind(names, logs)
+    assert (row["smallest"], row["largest"]) == pytest.approx((smallest, largest), nan_ok=True)
+    assert (row["worst"], row["verdict"]) == (names[int(np.isnan(logs).argmax())], "explodes")
 
 
 def test_one_by_one_they_stand_with_what_is_expected():
