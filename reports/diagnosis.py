@@ -157,18 +157,21 @@ def _causes(part: pd.DataFrame, factor: str) -> None:
 
 
 def reason(part: pd.DataFrame) -> str:
-    """Which candidates are causes, and what they are, in sentences."""
-    causes, untested = part[part.effect == CAUSE], part[part.effect == UNTESTED]
-    if (part.effect == CANNOT_TELL).any():
-        return (
-            f"Cause: one seed cannot tell: {listed([*part.name[part.effect == CANNOT_TELL]])}; give --seeds 2 or more."
-        )
-    if causes.empty and len(untested):
+    """Which candidates are causes, and what they are, in sentences: the certain ones, then what one seed hides."""
+    causes, untested, untold = (part[part.effect == effect] for effect in (CAUSE, UNTESTED, CANNOT_TELL))
+    lines = []
+    if len(causes):
+        found = [f"{row['name']} (without it {signed(row['decades'])} decades)" for row in causes.to_dict("records")]
+        each = ", each by itself" if len(found) > 1 else ""
+        lines = [f"{several(len(found), 'cause')}{each}: {listed(found)}.", *_abouts(causes)]
+    if len(untold):
+        text = f"one seed cannot tell: {listed([*untold.name])}; give --seeds 2 or more."
+        lines.append(f"Of the others {text}" if lines else f"Cause: {text}")
+    if lines:
+        return "\n".join(lines)
+    if len(untested):
         return "\n".join(["Cause: none of those that can be tested.", *_abouts(untested)])
-    if causes.empty:
-        return "Cause: none of the candidates; no change that removes one brings the gradient nearer to being kept."
-    found = [f"{row['name']} (without it {signed(row['decades'])} decades)" for row in causes.to_dict("records")]
-    return "\n".join([f"{several(len(found), 'cause')}, each by itself: {listed(found)}.", *_abouts(causes)])
+    return "Cause: none of the candidates; no change that removes one brings the gradient nearer to being kept."
 
 
 def _abouts(part: pd.DataFrame) -> list[str]:

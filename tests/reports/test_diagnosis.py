@@ -86,11 +86,17 @@ def test_norms_that_are_all_in_range(lines, start):
 def test_what_is_no_number_is_no_blank_in_any_table(capsys):
     """A parameter that has no gradient has a blank."""
     show(norms("a.W: nan", "b.1.W: 0.01", "b.2.W: nan", "c.bias: nan", "d.W: None"), "table")
-    _, kinds, each = capsys.readouterr().out.partition("by kind of matrix")[2].partition("By parameter")[0:3]
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in (kinds + each).splitlines() if "│" in line]
-    rows = {row[0]: row[1:] for row in cells}
-    assert rows["a.W"][0] == rows["b.2.W"][0] == rows["c.bias"][0] == "no number"
-    assert (rows["b.1.W"][0], rows["d.W"][0]) == ("0.01", "")
+    tables = capsys.readouterr().out.partition("by kind of matrix")[2].split("By parameter")
+    kinds, each = (
+        {
+            name: rest
+            for name, *rest in (map(str.strip, line.split("│")[1:-1]) for line in text.splitlines() if "│" in line)
+        }
+        for text in tables
+    )
+    assert (kinds["a.W"][1:3], kinds["b.*.W"][1:3]) == (["no number"] * 2, ["0.01"] * 2)
+    norm = {name: rest[0] for name, rest in each.items()}
+    assert norm == {"a.W": "no number", "b.1.W": "0.01", "b.2.W": "no number", "c.bias": "no number", "d.W": ""}
 
 
 def test_a_thousand_parameters_are_not_listed(capsys):
@@ -152,3 +158,16 @@ def test_without_a_cause_it_says_so():
     assert reason(pd.DataFrame([none, untested])) == (
         "Cause: none of those that can be tested.\nshared_attention: each token has a share"
     )
+
+
+def test_causes_that_are_certain_stand_before_what_one_seed_cannot_tell():
+    """A gradient that is 0 with the cause and not without it leaves nothing to seeds."""
+    certain = {"effect": "cause", "name": "dead_units", "about": "no slope; a leak", "decades": -0.3}
+    untold = {**certain, "effect": "cannot tell", "name": "weight_scale", "about": "off"}
+    assert reason(pd.DataFrame([untold, certain])).replace(MINUS, "-").splitlines() == [
+        "1 cause: dead_units (without it -0.30 decades).",
+        "dead_units: no slope",
+        "Of the others one seed cannot tell: weight_scale; give --seeds 2 or more.",
+    ]
+    both = reason(pd.DataFrame([certain, {**certain, "name": "saturation"}])).replace(MINUS, "-")
+    assert both.startswith("2 causes, each by itself: dead_units (without it -0.30 decades) and saturation (")
