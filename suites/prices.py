@@ -3,8 +3,11 @@
 import math
 from typing import Any
 
-# An interval that holds 1 and reaches further up than this is too wide to call a step as fast.
-NOISY = 1.25
+from suites.verdicts import SHARE
+
+# A step that takes less than this share more costs as little as a change that takes so little of the decades away is
+# worth. An interval that reaches further up leaves room for a price that matters, and tells of none that is free.
+NOISY = 1 + SHARE
 FREE = "free: what a step takes more cannot be told from nothing, the interval of time_ratio reaching down to 1"
 
 

@@ -15,6 +15,7 @@ from suites.prices import NOISY, price
         (0.9, 0.89, 0.91, 9.0, 8.0, True, math.inf),  # it is faster
         (2.5, 0.9, 3.0, 9.0, 8.0, False, math.nan),  # nothing can be told
         (1.0, 1.0, NOISY, 9.0, 8.0, True, math.inf),
+        (1.0, 1.0, 1.26, 9.0, 8.0, False, math.nan),  # a quarter more would be a price
         (1.5, 1.4, 1.6, math.inf, math.inf, False, math.nan),
         (1.0, 0.9, 1.1, math.inf, math.inf, True, math.inf),
         (1.0, 0.9, 1.1, 9.0, -1.0, True, math.nan),
