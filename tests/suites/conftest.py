@@ -34,6 +34,19 @@ def own_file(tmp_path_factory):
     return Path(shutil.copy(Path(__file__).with_name("own.py"), tmp_path_factory.mktemp("a:b")))
 
 
+@pytest.fixture
+def timeless(monkeypatch):
+    """A diagnosis times nothing: each step takes 2 ns, half more where other than initialiser or activation changes."""
+    from suites import diagnosis  # most tests here do without its imports
+    from suites.step_time import StepTime
+
+    def time(a, b, **clip):
+        ratio = 1.5 if clip or a.architecture != b.architecture else 1.0
+        return StepTime(ratio, ratio - 0.05, ratio + 0.05, 2.0)
+
+    monkeypatch.setattr(diagnosis, "step_time", time)
+
+
 @pytest.fixture(scope="session")
 def session():
     """session(*arguments, path=(), wait=True): pytest on the suites, from the checkout; the process when done.
