@@ -1,9 +1,10 @@
-"""Folders of a finished run, whose numbers follow the simple laws of synthetic.py, and what its figures say of them."""
+"""Folders of a finished run, whose numbers follow the simple laws of synthetic*.py; what its figures say of them."""
 
 import importlib.util
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -12,15 +13,23 @@ from reports.figures import FIGURES
 from reports.load import load
 from reports.style import theme
 
-_spec = importlib.util.spec_from_file_location("synthetic", Path(__file__).with_name("synthetic.py"))
-synthetic = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(synthetic)
+
+def _beside(name: str) -> ModuleType:
+    """The module beside this file, which no test can import by its name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+synthetic, synthetic_remedies = _beside("synthetic"), _beside("synthetic_remedies")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """A finished run's folder, the same one for all tests: not to be changed."""
-    return synthetic.write_run(tmp_path_factory.mktemp("finished") / "run")
+    tables = {"remedies": synthetic_remedies.remedies(), "remedy_times": synthetic_remedies.remedy_times()}
+    return synthetic.write_run(tmp_path_factory.mktemp("finished") / "run", **tables)
 
 
 @pytest.fixture
