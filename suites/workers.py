@@ -29,13 +29,23 @@ def executor(count: int | None = None, dask: str | None = None) -> Iterator[Exec
 
         if count not in (None, 1):
             raise UserError(f"give --workers {count}, processes here, or --dask {dask}, those of a cluster, not both")
-        with cluster(dask) as pool:
+        with _broken_pipes_told(), cluster(dask) as pool:
             yield pool
     elif count is not None and whole("workers", count, 1) == 1:
         yield None
     else:
-        with workers(count) as pool:
+        with _broken_pipes_told(), workers(count) as pool:
             yield pool
+
+
+@contextmanager
+def _broken_pipes_told() -> Iterator[None]:
+    """Have a pipe to a worker that died be an error, by which it is replaced, not the signal that ends this process."""
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 class Worker(Executor):

@@ -22,7 +22,7 @@ from kernels.layer import set_training
 from kernels.loss import mse, softmax_cross_entropy
 from kernels.rms_norm import rms_norm
 from kernels.softmax import softmax_backward, softmax_forward
-from kernels.summaries import flatness, log10_norm, variance
+from kernels.summaries import flatness, log10_norm, relative_gram, variance
 wrong = []
 x = np.linspace(-3, 3, 32, dtype=np.float32)
 dy, y, dx = np.ones_like(x), np.empty_like(x), np.empty_like(x)
@@ -43,7 +43,7 @@ prelu.forward_backward(y, dx, dy, x, a)
 dense_forward(y, x, square, a)
 dense_backward(dx, square.copy(), da, dy, x, square)
 matmul(y, x, square)
-log10_norm(x), variance(x), flatness(x, 0.1)
+log10_norm(x), variance(x), flatness(x, 0.1), relative_gram(np.empty((min(x.shape),) * 2), x)
 softmax_forward(y, x)
 softmax_backward(dx, dy, y)
 sequences, p = rng.standard_normal((8, 2, 5, 3), np.float32), np.empty((2, 1, 5, 5), "f4")

@@ -143,5 +143,5 @@ def test_workers_and_a_cluster_exclude_each_other():
 
 def test_without_the_extra_the_way_to_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"pip install 'gradfade\[dask\]'"), executor(1, "127.0.0.1:1"):
+    with pytest.raises(UserError, match=r"pip install '\.\[dask\]'"), executor(1, "127.0.0.1:1"):
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from suites import certify
-from suites.workers import workers
+from suites.workers import executor, workers
 
 ROOT = Path(__file__).parents[2]
 BUSY = """
@@ -28,6 +28,16 @@ def test_workers_are_other_processes_that_leave_ctrl_c_to_this_one():
     with workers(1) as executor:
         assert executor.submit(os.getpid).result() != os.getpid()
         assert executor.submit(signal.getsignal, signal.SIGINT).result() is signal.SIG_IGN
+
+
+def test_pipes_to_dead_workers_do_not_end_this_process():
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        with executor(2):
+            assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def test_a_worker_measures_the_same_rows():
