@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.critical import MeanField, expectation
+from kernels.critical import VANISHING, Function, MeanField, expectation
 from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS, Initializer
 from suites.own_activations import lookup_activation
@@ -39,6 +39,11 @@ class Prediction:
     sd: Array
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        """Raise NoTheoryError where there is neither a finite curve nor a reason."""
+        if not self.reason and not np.isfinite(self.curve).all():
+            raise NoTheoryError("the expected gradient is 0 or outgrows float64")
+
     @classmethod
     def of_factors(cls, factors: list[float], variances: list[float] | None = None) -> "Prediction":
         """From the factor on the squared norm of each layer, and the variance that it adds to ln of it.
@@ -46,10 +51,8 @@ class Prediction:
         Raises:
             NoTheoryError: a factor is 0 or not finite.
         """
-        squared = np.array(factors)
-        if not (np.isfinite(squared).all() and (squared > 0).all()):
-            raise NoTheoryError("the expected gradient is 0 or outgrows float64")
-        curve = 0.5 * _from_the_end(np.log10(squared))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            curve = 0.5 * _from_the_end(np.log10(factors))
         if variances is None:
             return cls(curve, np.full_like(curve, np.nan))
         # ln|Ju|^2 has variance beta, so log10|Ju| has standard deviation sqrt(beta) / (2 ln 10).
@@ -91,12 +94,21 @@ def spread(field: MeanField, q: float) -> float:
 
     ReLU 5, linear 2; inf where no unit has a slope.
     """
-    square = field.slope_moment(q) ** 2
-    return 3 * field.slope_moment(q, 4) / square - 1 if square else math.inf
+    return 3 * flatness(field.df, q, field.breaks) - 1
+
+
+def flatness(g: Function, q: float, breaks: tuple[float, ...]) -> float:
+    """E[g^4] / E[g^2]^2 of x ~ N(0, q); inf where g is 0 everywhere, or its square overflows.
+
+    Of g over its root mean square: the moments themselves leave float64 long before their ratio does.
+    """
+    q = max(q, VANISHING)
+    root = math.sqrt(expectation(lambda x: g(x) ** 2, q, breaks))
+    return expectation(lambda x: (g(x) / root) ** 4, q, breaks) if 0 < root < math.inf else math.inf
 
 
 class Moments:
-    """E[f^2], E[f^4], E[f'^2] and the spread, of x ~ N(0, q), as functions of q, cheap for many q.
+    """E[f^2], E[f^4] / E[f^2]^2, E[f'^2] and the spread, of x ~ N(0, q), as functions of q, cheap for many q.
 
     Each is interpolated between four points of a grid in ln q, with a relative error of some 1e-8: mean square and
     slopes of thousands of layers, no two of the same variance, take some hundred quadratures.
@@ -104,7 +116,7 @@ class Moments:
 
     def __init__(self, field: MeanField) -> None:
         self.value = _interpolated(field.value_moment)
-        self.fourth = _interpolated(lambda q: expectation(lambda x: field.f(x) ** 4, q, field.kinks))
+        self.flatness = _interpolated(lambda q: flatness(field.f, q, field.breaks))
         self.slope = _interpolated(field.slope_moment)
         self.spread = _interpolated(lambda q: spread(field, q))
 
@@ -120,7 +132,7 @@ def _interpolated(moment: Callable[[float], float]) -> Callable[[float], float]:
 
     def between(q: float) -> float:
         if not SMALLEST < q < 1 / SMALLEST:
-            if not math.isfinite(q):
+            if not 0 <= q < math.inf:  # below 0 where the points of the grid that are next to it have overflowed
                 raise NoTheoryError("its pre-activations outgrow float64")
             return moment(q)
         i, t = divmod(math.log(q) / STEP, 1)

@@ -43,9 +43,8 @@ LARGEST_STANDING_SHARE = 0.2
 # 0.13 of width 256, and 0.02 at 0.09 of width 16, 0.03 at 0.13 of width 24.
 LARGEST_FEEDBACK = 0.13
 NARROW = 16.0
-RADIUS = (
-    1.15  # ln of the spectral radius of Gaussian weights, times the root of the width: mean and two deviations more
-)
+# ln of the spectral radius of Gaussian weights, times the root of the width: the mean and two deviations more.
+RADIUS = 1.15
 # Variance of ln q that few inputs make, where q is 1 or more; less of it matters below. Lines are 0.018 off at 0.67, 3
 # inputs, and 0.02 to 0.03 at 2.
 LARGEST_FEW = 0.7
@@ -85,6 +84,8 @@ def lstm(
     hop = math.sqrt(mixed * g) * i.mean * o.mean * np.mean(slopes)
     changed = i.squared * field.slope_moment(q) + i.steep * field.value_moment(q) + f.steep * np.mean(c * c)
     hop_squared = mixed * changed * o.squared * np.mean(slopes**2)
+    if not np.all(hop_squared > 0):
+        raise NoTheoryError("its activation has no slope, so that no gradient gets from one step's h to another's")
     if keep.size > 1:
         hops = various(Ways(f.mean, f.squared, hop, hop_squared, f.mean * hop), length, staying=False)[1:]
     else:  # the first hop takes the gradient from h to c, and the last one back: what is between is of c alone
@@ -174,11 +175,14 @@ def _lasting_slope(field: MeanField, q: float, standing: float) -> float:
     """E of the product of a unit's slopes at two steps, of whose pre-activations the variance standing is the same.
 
     Raises:
-        NoTheoryError: so much stands still that units are no longer alike.
+        NoTheoryError: so much stands still that units are no longer alike, or slopes are beyond float64.
     """
     if not standing <= min(LARGEST_STANDING, LARGEST_STANDING_SHARE * q):
         raise NoTheoryError("its state has a mean that holds gates open or shut, differently in every unit")
-    return pairs(field.df, q, field.kinks, FEW_TERMS)(standing / q)
+    lasting = field.slope_moment(q) * pairs(field.df, q, field.kinks, FEW_TERMS)(standing / q)
+    if not math.isfinite(lasting):
+        raise NoTheoryError("the slopes of its activation are so large that their squares outgrow float64")
+    return lasting
 
 
 def _keeping(rule: Initializer, length: int) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kernels.correlation import normalised_pair
-from kernels.critical import LARGEST_VARIANCE, MeanField, expectation
+from kernels.critical import LARGEST_VARIANCE, SMALLEST_VARIANCE, MeanField, expectation
 from kernels.initializers import Initializer
 from kernels.moments import EPSILON as EPS
 from suites.prediction import PROMISED, Moments, NoTheoryError, Prediction, check_spread, ingredients, settled, spread
@@ -40,9 +40,9 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     spreads = [(moments.spread(q) - _less(rule)) / width for q in variances]
     prediction = _of_layers([sw2 * moments.slope(q) for q in variances], spreads, width, batch)
     wandering = _wandering(field, variances) / width
-    if batch > 1 and _in_batches(wandering, depth) > PROMISED * depth:
+    if batch > 1 and not _in_batches(wandering, depth) <= PROMISED * depth:
         raise NoTheoryError("the variances of its pre-activations wander off, differently in every network and sample")
-    if batch == 1 and not _less(rule) and wandering > LARGEST_WANDERING * sum(spreads):
+    if batch == 1 and not _less(rule) and not wandering <= LARGEST_WANDERING * sum(spreads):
         return replace(prediction, sd=np.full(depth + 1, np.nan))
     return prediction
 
@@ -55,17 +55,19 @@ def _wandering(field: MeanField, variances: list[float]) -> float:
 
     Derived here: ln|J u|^2 is the sum of ln chi(q_l), so an error of ln q_l changes it by d_l = dln chi/dln q at q_l +
     d_(l+1) times dln E[f^2]/dln q at q_l, from the end; errors of different layers are independent, and variances add.
-    Biases are taken to be small.
+    Biases are taken to be small. NaN where f or its slope has no moments.
     """
     moments = Moments.of(field)
 
     def steepness(moment: Callable[[float], float], q: float) -> float:
-        return math.log(moment(q * math.exp(STEP)) / moment(q * math.exp(-STEP))) / (2 * STEP)
+        below, above = moment(q * math.exp(-STEP)), moment(q * math.exp(STEP))
+        return math.log(above / below) / (2 * STEP) if below > 0 and 0 < above / below < math.inf else math.nan
 
     total, sensitivity = 0.0, 0.0  # of ln|J u|^2 to ln q
     for q in reversed(variances):
-        q = min(q, LARGEST_VARIANCE)  # beyond, an activation is a power, or bounded: ratios stay as they are
-        total += sensitivity**2 * (moments.fourth(q) / moments.value(q) ** 2 - 1)
+        # Beyond, an activation is a power, or bounded, and below, its first power in x: ratios stay as they are.
+        q = min(max(q, SMALLEST_VARIANCE), LARGEST_VARIANCE)
+        total += sensitivity * sensitivity * (moments.flatness(q) - 1)
         sensitivity = steepness(moments.slope, q) + steepness(moments.value, q) * sensitivity
     return total
 
@@ -98,17 +100,18 @@ def _skipping(
     growths = [square * into * out * moments.slope(q) for q in variances]
     # Of |g + u|^2, u what comes through the branch: 2 g u has variance 4 growth / width, |u|^2 that of two layers.
     spreads = [
-        (4 * growth + growth**2 * (moments.spread(q) + 2 - 2 * _less(rule))) / (width * (1 + growth) ** 2)
-        for growth, q in zip(growths, variances, strict=True)
+        (4 * share * (1 - share) + share * share * (moments.spread(q) + 2 - 2 * _less(rule))) / width
+        for share, q in zip((1 - 1 / (1 + growth) for growth in growths), variances, strict=True)
     ]
     return _of_layers([1 + growth for growth in growths], spreads, width, batch)
 
 
 def _of_layers(factors: list[float], spreads: list[float], width: int, batch: int) -> Prediction:
     """With the band where there is one sample."""
+    prediction = Prediction.of_factors(factors, spreads if batch == 1 else None)
     depth = len(spreads)
     check_spread(sum(spreads) / depth * width, width, batch, depth, banded=batch == 1)
-    return Prediction.of_factors(factors, spreads if batch == 1 else None)
+    return prediction
 
 
 def layernorm(*, activation: str, initializer: str, depth: int, width: int, batch: int, **_: Any) -> Prediction:
@@ -134,7 +137,6 @@ def batchnorm(*, activation: str, initializer: str, depth: int, width: int, batc
     if batch < LEAST_BATCH:
         raise NoTheoryError(f"the gradient through BatchNorm has no finite spread in batches below {LEAST_BATCH}")
     check_spread(spread(field, 1.0), width, batch, depth)
-    _check_alike(field, depth, width)
     x, y, weights = normalised_pair(batch, field.kinks)
     f, slope = (function(np.stack([x, y])) for function in (field.f, field.df))
 
@@ -150,13 +152,13 @@ def batchnorm(*, activation: str, initializer: str, depth: int, width: int, batc
     sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
 
     def over_variance(variance: float) -> float:
-        share = EPS * batch / (variance * (batch - 3))
-        if not share < LARGEST_EPS:
+        if not EPS * batch < LARGEST_EPS * variance * (batch - 3):
             raise NoTheoryError("the variance of a batch is so small that BatchNorm's eps is not negligible beside it")
-        return sw2 * batch / ((batch - 3) * variance) / (1 + share)
+        return sw2 * batch / ((batch - 3) * variance + EPS * batch)
 
     factors = [below / (batch - 1)] * (depth - 1) + [top / batch]
     divisors = [over_variance(1 - sb2), *[over_variance(sw2 * apart)] * (depth - 1)]
+    _check_alike(field, depth, width)
     return Prediction.of_factors([factor * divisor for factor, divisor in zip(factors, divisors, strict=True)])
 
 
@@ -172,7 +174,7 @@ def _check_alike(field: MeanField, depth: int, width: int) -> None:
         expectation(lambda x: (field.f(x) - mean) ** 2, q, field.kinks) for q in (1 + STEP, 1.0, 1 - STEP)
     )
     growth = (above - below) / (2 * STEP * at)
-    if growth > ALIKE and growth**depth > LARGEST_DIFFERENCE * math.sqrt(width):
+    if growth > ALIKE and depth * math.log(growth) > math.log(LARGEST_DIFFERENCE * math.sqrt(width)):
         raise NoTheoryError(
             f"through BatchNorm and this activation samples grow apart in size, by {growth:.3g} per layer, "
             "and the theory is of samples that are alike"

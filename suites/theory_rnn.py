@@ -10,7 +10,17 @@ from scipy.special import eval_hermitenorm
 
 from kernels.critical import Function, MeanField, expectation
 from kernels.initializers import Initializer
-from suites.prediction import PROMISED, Array, Moments, NoTheoryError, Prediction, check_spread, ingredients, settled
+from suites.prediction import (
+    PROMISED,
+    Array,
+    Moments,
+    NoTheoryError,
+    Prediction,
+    check_spread,
+    flatness,
+    ingredients,
+    settled,
+)
 
 # Decades left out of a curve, to leading order, where it is drawn: what is promised of as few as 5 steps, because
 # what is beyond that order grows as the length squared.
@@ -36,6 +46,8 @@ def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: i
     check_spread(float(np.mean([moments.spread(q) for q in found])), width, batch, length)
     prediction = Prediction.of_factors([mixed * moments.slope(q) for q in found])
     more = correction(field, rule, found[-1], length, width, inputs)
+    if not math.isfinite(more):
+        raise NoTheoryError("its pre-activations outgrow float64")
     if not more <= min(LARGEST_CORRECTION, PROMISED * length):
         raise NoTheoryError(
             f"that its weights are the same at every step, or its inputs few, adds some {more:.2g} decades, "
@@ -65,19 +77,19 @@ def correction(field: MeanField, rule: Initializer, q: float, length: int, width
     mixed, entering = variances(rule, width, inputs)
     standing = rule.bias_variance(width)
 
-    chi = field.slope_moment(q)
+    square, chi = field.value_moment(q), field.slope_moment(q)
 
     def steep(x: Array) -> Array:
-        return field.df(x) ** 2
+        return field.df(x) ** 2 / chi
 
     values = pairs(field.f, q, field.kinks)
-    c = settled(lambda c: min(mixed * values(c / q) + standing, q), standing, MET)[-1]
-    r = min(pairs(field.df, q, field.kinks)(c / q) / chi, 1.0)
-    v = pairs(steep, q, field.kinks)(c / q) / chi**2 - 1
+    c = settled(lambda c: min(mixed * square * values(c / q) + standing, q), standing, MET)[-1]
+    r = min(pairs(field.df, q, field.kinks)(c / q), 1.0)
+    v = pairs(steep, q, field.kinks)(c / q) * flatness(field.df, q, field.kinks) - 1
     if rule.name == "orthogonal" and r > ALIKE:
         return 0.0
-    below, above = (field.slope_moment(q * (1 + side * NEAR)) for side in (-1, 1))
-    first, second = (above - below) / (2 * NEAR * chi), (above + below - 2 * chi) / (NEAR**2 * chi)  # in q/q
+    below, above = (field.slope_moment(q * (1 + side * NEAR)) / chi for side in (-1, 1))
+    first, second = (above - below) / (2 * NEAR), (above + below - 2) / NEAR**2  # in q/q
     few = 2 / inputs * ((entering - standing) / q) ** 2
     remains = min(field.slope(q, mixed), LONGEST_KEPT)
     steps = np.arange(1, length + 1)
@@ -92,18 +104,23 @@ def correction(field: MeanField, rule: Initializer, q: float, length: int, width
 
 
 def pairs(g: Function, q: float, kinks: tuple[float, ...], terms: int = TERMS) -> Callable[[float], float]:
-    """E[g(u) g(v)], u, v ~ N(0, q), as a function of their correlation, 0 to 1.
+    """E[g(u) g(v)] / E[g^2], u, v ~ N(0, q), as a function of their correlation, 0 to 1.
 
+    NaN where E[g^2] is beyond float64, 1 where it is 0.
     The sum over k of (E[g He_k] rho^k)^2 / k! (Mehler 1866). What is left of E[g^2] after so many terms is given to the
-    last, so that it is exact at 0 and at 1.
+    last, so that it is exact at 0 and at 1. g and He_k are taken over their root mean squares, so that no product of
+    theirs leaves float64.
     """
-    scale = math.sqrt(q)
+    scale, root = math.sqrt(q), math.sqrt(expectation(lambda x: g(x) ** 2, q, kinks))
+    if not 0 < root < math.inf:
+        return lambda rho: math.nan if root else 1.0
 
     def share(k: int) -> float:
-        return expectation(lambda x: g(x) * eval_hermitenorm(k, x / scale), q, kinks) ** 2 / math.gamma(k + 1)
+        polynomials = math.sqrt(math.gamma(k + 1))
+        return expectation(lambda x: g(x) / root * (eval_hermitenorm(k, x / scale) / polynomials), q, kinks) ** 2
 
     shares = np.array([share(k) for k in range(terms)])
-    shares[-1] += expectation(lambda x: g(x) ** 2, q, kinks) - shares.sum()
+    shares[-1] += 1 - shares.sum()
     return lambda rho: float(polynomial.polyval(min(rho, 1.0), shares))
 
 

@@ -80,6 +80,69 @@ def test_the_curve_is_of_the_layers_in_between(architecture):
     assert len(prediction.curve) == 301
 
 
+def check_finite_or_silent(architecture, activation, initializer, factors):
+    """Warnings are errors."""
+    sizes = {"depth": factors, "tokens": 5} if "depth" in ARCHITECTURES[architecture].kinds else {"length": factors}
+    configuration = {"activation": activation, "initializer": initializer, "width": 256, "batch": 32, "inputs": 64}
+    prediction = PREDICTIONS[architecture](**configuration, **sizes)
+    assert len(prediction.curve) == factors + 1
+    assert np.isfinite(prediction.curve).all() != bool(prediction.reason)
+
+
+@pytest.mark.parametrize("factors", [100, 1000, 10_000])
+def test_many_factors_leave_float64_in_no_prediction(factors):
+    """A combination in 97, others at each length: all of them take a minute."""
+    combinations = list(product(PREDICTIONS, ACTIVATIONS, INITIALIZERS))
+    for combination in combinations[factors % 89 :: 97]:
+        if combination[1:] != ("softplus", "critical"):  # which cannot be built
+            check_finite_or_silent(*combination, factors)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "activation", "initializer", "factors"),
+    [
+        ("plain", "relu", "too_small", 150),
+        ("plain", "tanh", "too_small", 200),
+        ("plain", "gelu", "lecun_normal", 400),
+        ("plain", "gelu", "he_normal", 1000),
+        ("plain", "gelu", "he_normal", 10_000),
+        ("batchnorm", "swish", "he_normal", 10_000),
+        ("residual", "relu", "saturating", 100),
+        ("rnn", "relu", "saturating", 100),
+        ("rnn", "identity", "saturating", 100),
+    ],
+)
+def test_variances_that_die_out_or_explode(architecture, activation, initializer, factors):
+    check_finite_or_silent(architecture, activation, initializer, factors)
+
+
+OWN = """
+def square(x):
+    return x * x
+
+
+def square_derivative(x):
+    return x + x
+
+
+def flat(x):
+    return type(x)(0)
+
+
+def flat_derivative(x):
+    return type(x)(0)
+"""
+
+
+@pytest.mark.parametrize("activation", ["square", "flat"])
+@pytest.mark.parametrize("architecture", ["plain", "residual", "rnn", "lstm"])
+def test_own_activations_that_square_or_have_no_slope(architecture, activation, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    for initializer in ("xavier_normal", "chrono"):
+        check_finite_or_silent(architecture, f"{path}:{activation}", initializer, 12)
+
+
 def test_predicted_rows_do_not_depend_on_what_is_measured(monkeypatch):
     """The measured gradient changes with the seed, and with networks that are altered; predicted rows do not."""
 
