@@ -72,6 +72,12 @@ def test_cells_inside(cell, name, initializer, inputs, width, length, batch, sim
     assert abs(gap) < PROMISED + 2 * error
 
 
+def assert_off(gap, error):
+    """A mean that is known well is further off than a line promises."""
+    assert error < PROMISED / 4
+    assert abs(gap) + 2 * error > PROMISED
+
+
 OUTSIDE = [  # the same, and the reason
     ("lstm", "tanh", "he_normal", 1, 80, 20, 8, "inputs are so few"),
     ("gru", "tanh", "lecun_normal", 1, 90, 40, 8, "inputs are so few"),
@@ -87,9 +93,9 @@ def test_cells_outside(cell, name, initializer, inputs, width, length, batch, re
     sizes = {"inputs": inputs, "width": width, "length": length, "batch": batch}
     assert reason in predicted(cell, name, initializer, **sizes).reason
     request.getfixturevalue("unbounded")
-    gap, error, drawn = cell_gap(cell, name, initializer, range(740, 772), simulated, **sizes)
+    gap, error, drawn = cell_gap(cell, name, initializer, range(740, 960 if width < 30 else 772), simulated, **sizes)
     assert drawn == ""
-    assert abs(gap) > PROMISED - 2 * error
+    assert_off(gap, error)
 
 
 def layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes):
@@ -107,7 +113,7 @@ def layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes):
         ("", "relu", "he_normal", 2, 12, 28, 3),
         ("", "relu", "he_normal", 2, 8, 14, 40),
         ("", "relu", "he_normal", 2, 6, 16, 4),
-        ("", "gelu", "he_normal", 2, 20, 120, 16),
+        ("", "gelu", "he_normal", 2, 20, 220, 16),  # variances that wander
         ("layer", "relu", "he_normal", 2, 10, 30, 2),
         ("batch", "swish", "he_normal", 2, 30, 48, 48),  # samples that grow apart
         ("batch", "gelu", "he_normal", 2, 48, 100, 20),
@@ -130,6 +136,7 @@ def test_layers_inside(norm, name, initializer, sw2, depth, width, batch, simula
         ("", "relu", "he_normal", 2, 10, 10, 32, "few units"),
         ("", "relu", "he_normal", 2, 30, 14, 40, "few units"),
         ("", "gelu", "he_normal", 2, 20, 60, 16, "wander"),
+        ("", "gelu", "he_normal", 2, 20, 100, 64, "wander"),
         ("batch", "sigmoid", "too_small", 8e-4, 6, 8, 16, "eps"),
         ("batch", "swish", "he_normal", 2, 90, 64, 64, "grow apart"),
     ],
@@ -139,9 +146,10 @@ def test_layers_outside(norm, name, initializer, sw2, depth, width, batch, reaso
     architecture = "batchnorm" if norm else "plain"
     assert reason in predicted(architecture, name, initializer, **sizes).reason
     request.getfixturevalue("unbounded")
-    gap, error, drawn = layer_gap(norm, name, initializer, sw2, range(400, 432), simulated, **sizes)
+    seeds = range(400, 520 if width < 64 else 432)
+    gap, error, drawn = layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes)
     assert drawn == ""
-    assert abs(gap) > PROMISED - 2 * error
+    assert_off(gap, error)
 
 
 @pytest.mark.parametrize(
