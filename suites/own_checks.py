@@ -32,7 +32,7 @@ ROUNDINGS = 64
 # Differences are taken over STEP max(1, |x|), and over an eighth of it, so many times, where the function bends faster.
 STEP, SHRINKINGS = 1e-3, 7
 # A jump is told from a steep slope by halving an interval until it is so small beside max(1, |x|).
-SHARP = 1e-11
+SHARP = 1e-13
 # Colours of Numba's messages, and how their lines begin that tell what the matter is; what of these tells nothing.
 COLOUR = re.compile(r"\x1b\[\d*m")
 CAUSE = re.compile(
@@ -209,9 +209,10 @@ def _check_slope(name: str, x: Array, evaluate: Evaluate, kinks: tuple[float, ..
     step = np.minimum(STEP * np.maximum(1, np.abs(x)), room)
     found, error = np.zeros_like(x), np.full_like(x, np.inf)
     for _ in range(SHRINKINGS):
-        wide, narrow = _difference(f, x, step), _difference(f, x, step / 2)
+        # the third is of no period that the others may be of
+        wide, narrow, third = (_difference(f, x, step * size) for size in (1, 1 / 2, 0.3))
         rounding = ROUNDINGS * np.finfo(np.float64).eps * (np.abs(y) + np.abs(x * slope)) / step
-        here = np.abs(wide - narrow) + rounding
+        here = np.maximum(np.abs(wide - narrow), np.abs(third - narrow)) + rounding
         better = here < error
         found, error = np.where(better, narrow, found), np.where(better, here, error)
         step = step / 8

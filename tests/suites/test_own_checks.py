@@ -121,6 +121,10 @@ FINE = {
     "def f_derivative(x, y):\n    return type(x)(50) * (type(x)(1) - y * y)\n",
     "cut off": "def f(x):\n    T = type(x)\n    return math.tanh(min(max(x, T(-10)), T(10)))\n" + SLOPE,
     "wavy": "f = lambda x: math.sin(x)\nf_derivative = lambda x: math.cos(x)\n",
+    "of a period that steps of differences hit": "def f(x):\n    return x + math.sin(x) * math.sin(x)\n"
+    "def f_derivative(x):\n    return type(x)(1) + math.sin(x + x)\n",
+    "wavier": "def f(x):\n    T = type(x)\n    return x + math.sin(T(30) * x) / T(30)\n"
+    "def f_derivative(x):\n    T = type(x)\n    return T(1) + math.cos(T(30) * x)\n",
     "kinks where nothing bends": TANH + SLOPE + "f_kinks = [1, 2.5]\n",
     "large": "def f(x):\n    return x * x * x\ndef f_derivative(x):\n    return type(x)(3) * x * x\n",
     "kinks that float32 does not have": "def f(x):\n    T = type(x)\n    return max(T(-1), min(T(1), T(100) * x))\n"
