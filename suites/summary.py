@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kernels.checks import DTYPES
 from suites.errors import UserError
 from suites.intervals import half_width, standard_error
 from suites.schema import COLUMNS
@@ -111,11 +112,21 @@ def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[st
     ]
     if (table.seeds == 1).any():
         found.append("one seed has no interval and no z: give --seeds 2 or more")
-    overflowed = rows[(rows.metric == "forward_variance") & ~np.isfinite(rows.value)]
-    first = overflowed.groupby(CONFIGURATION, dropna=False, sort=False, observed=True)["position"].min().reset_index()
-    for row in first.itertuples():
-        place = f"{FACTORS[experiment][1]} {row.position:.0f}"
-        found.append(f"{_named(row)}: the forward pass overflows {row.dtype} from {place} on, so no total is finite")
+    variances = rows[rows.metric == "forward_variance"]
+    normal = {name: float(np.finfo(dtype).smallest_normal) for name, dtype in DTYPES.items()}
+    smallest = variances.dtype.map(normal).astype(float)
+    for lost, does, so in (
+        (~np.isfinite(variances.value), "overflows", "no total is finite"),
+        (
+            (variances.value > 0) & (variances.value < smallest**2),
+            "leaves the normal numbers of",
+            "slopes are lost there",
+        ),
+    ):
+        first = variances[lost].groupby(CONFIGURATION, dropna=False, sort=False, observed=True)["position"].min()
+        for row in first.reset_index().itertuples():
+            place = f"{FACTORS[experiment][1]} {row.position:.0f}"
+            found.append(f"{_named(row)}: the forward pass {does} {row.dtype} from {place} on, so {so}")
     gone = table[table.seeds_zero > 0].itertuples()
     found += [f"{_named(row)}: the gradient is exactly 0 in {row.seeds_zero} of {row.seeds} seeds" for row in gone]
     return found

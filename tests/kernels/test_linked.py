@@ -37,6 +37,7 @@ linked.declare = {"interrupted": interrupted, "failing": failing}.get(sys.argv[1
 
 a = np.arange(12.0).reshape(3, 4)
 out = np.empty((3, 3))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that they ignore it
 try:
     if sys.argv[1] == "before":
         raise_and_multiply(signal.SIGINT, out, a)

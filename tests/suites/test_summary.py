@@ -177,3 +177,20 @@ def test_an_overflow_is_told_with_its_place(experiment, size, place):
     grown = rows(configuration, seed=1, position=range(11), metric="forward_variance", value=sizes)
     (remark,) = said(merge([totals, grown]), experiment)
     assert remark == f"plain tanh he_normal: the forward pass overflows float32 from {place} on, so no total is finite"
+
+
+def test_a_forward_pass_that_dies_out_is_told_with_its_place():
+    """Where values are subnormal, not where they are 0 at once, as those of dead units are."""
+    size = {"depth": 4}
+    totals = table([-1.0, -2.0], predicted=0.0, dtype="float32", **size)
+    configuration = {**CONFIGURATION, "batch": 32, "dtype": "float32", **size}
+    for sizes, told in (([1.0, 1e-70, 1e-78, 1e-88, 0.0], 1), ([1.0, 1e-70, 0.0, 0.0, 0.0], 0)):
+        shrunk = rows(configuration, seed=1, position=range(5), metric="forward_variance", value=sizes)
+        found = said(merge([totals, shrunk]), "depth")
+        assert (
+            found
+            == [
+                "plain tanh he_normal: the forward pass leaves the normal numbers of float32 from layer 2 on, "
+                "so slopes are lost there"
+            ][:told]
+        )
