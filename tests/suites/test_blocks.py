@@ -43,3 +43,30 @@ def test_gradients_have_the_memory_of_two_blocks():
     assert len({id(state.grads["W"]) for state in blocks.states}) == 1
     assert len({id(state.saved["dx"]) for state in blocks.states}) == 2
     assert len({id(state.params["W"]) for state in blocks.states}) == 6
+
+
+@pytest.mark.parametrize("architecture", DEEP)
+def test_a_pass_of_inputs_alone_gives_the_same_bits_and_leaves_the_gradients_of_dense_weights(architecture):
+    row, rule = ARCHITECTURES[architecture], INITIALIZERS["xavier_normal"]
+    network, bare = (row.build(ACTIVATIONS["tanh"], each, 8, 3) for each in (rule, undrawn(rule)))
+    shape = (3, 4, 8) if "time" in row.kinds else (4, 8)
+    blocks = Blocks(network, bare, shape, np.dtype(np.float32))
+    blocks.put(blocks.drawn(np.random.default_rng(0)))
+    x, dy = np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
+    blocks.forward(x)
+
+    def back(dy):
+        for layer, state in reversed([*blocks]):
+            dy = layer.backward(state, dy)
+        return dy.tobytes()
+
+    expected = back(dy)
+    gradients = {name: (gradient, gradient.tobytes()) for name, (_, gradient) in named(blocks.states[0]).items()}
+    with blocks.of_inputs_alone():
+        assert back(2 * dy) != expected
+        assert back(dy) == expected
+        left_out = [name for name, (_, gradient) in named(blocks.states[0]).items() if not gradient.size]
+    after = {name: gradient for name, (_, gradient) in named(blocks.states[0]).items()}
+    assert all(after[name] is gradient for name, (gradient, _) in gradients.items())
+    assert all(gradients[name][1] == after[name].tobytes() for name in left_out)
+    assert left_out
