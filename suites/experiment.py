@@ -101,9 +101,9 @@ class Experiment:
                 if table is None:
                     deadly.append(cell)
                     continue
+                tables[cell] = table  # before it is stored: an interrupt in between loses nothing
                 if run is not None:
                     self.store(cell, table, run)
-                tables[cell] = table
                 progress(len(tables), len(cells))
         except BrokenExecutor as error:
             raise UserError(f"workers die whatever they measure: {error}") from None

@@ -13,7 +13,7 @@ from suites import depth
 from suites.environment import version
 from suites.errors import UserError
 from suites.experiment import EXPERIMENTS, Experiment, collect
-from suites.results import CELLS, Run
+from suites.results import CELLS, Run, write_whole
 from suites.schema import merge, rows
 
 CONFIGURATION = {"seed": 0}
@@ -91,6 +91,18 @@ def test_an_interrupted_run_is_readable_and_resumes(tmp_path):
     assert again.resumed
     assert second.measured == [3, 4]
     pd.testing.assert_frame_equal(table, Bench().experiment.run(CELLS_OF_FIVE), check_exact=True)
+
+
+def test_an_interrupt_just_after_a_cell_was_stored_keeps_it_in_the_table(tmp_path, monkeypatch):
+    def write_then_interrupt(*arguments):
+        write_whole(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("suites.experiment.write_whole", write_then_interrupt)
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    with pytest.raises(KeyboardInterrupt):
+        Bench().experiment.run(CELLS_OF_FIVE, run)
+    assert pd.read_parquet(run.folder / "fake.parquet").seed.tolist() == [0, 0]
 
 
 def test_a_cell_of_other_code_is_measured_again(tmp_path, monkeypatch, caplog):
