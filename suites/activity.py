@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.eigenvalues import gram_eigenvalues
 from kernels.layer import Array, Layer, State, activations
 from kernels.summaries import flatness, relative_gram, variance
 
@@ -58,7 +59,7 @@ def effective_ranks(values: Sequence[Array]) -> list[float]:
         side = min(chunk[0].shape)
         grams = np.empty((len(chunk), side, side))
         known = [relative_gram(gram, value) for gram, value in zip(grams, chunk, strict=True)]
-        singular = np.sqrt(np.maximum(np.linalg.eigvalsh(grams), 0.0))
+        singular = np.sqrt(np.maximum(gram_eigenvalues(grams), 0.0))
         total = singular.sum(axis=1, keepdims=True)
         shares = np.divide(singular, total, out=np.zeros_like(singular), where=total > 0)
         entropies = -(shares * np.log(shares, out=np.zeros_like(shares), where=shares > 0)).sum(axis=1)

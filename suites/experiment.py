@@ -52,15 +52,15 @@ class Experiment:
 
     cells(**grid) is its list of cells, UserError where the grid is wrong; measure(cell) gives rows in the schema.
     timed: its rows hold times, so its cells never run beside one another. near(cell): cells of which it is the same
-    share work in a process, and are measured one after the other. kept_as(cell): the name of the experiment that
-    measures the same rows, and its cell, where that is another one.
+    share work in a process, and are measured one after the other; None where none do. kept_as(cell): the name of the
+    experiment that measures the same rows, and its cell, where that is another one.
     """
 
     name: str
     cells: Callable[..., Sequence[Any]]
     measure: Callable[[Any], pd.DataFrame]
     timed: bool = False
-    near: Callable[[Any], Any] = lambda cell: 0
+    near: Callable[[Any], Any] | None = None
     kept_as: Callable[[Any], tuple[str, Any]] | None = None
 
     def run(
@@ -94,7 +94,9 @@ class Experiment:
         if tables:
             log.info("%s: %d of %d cells were done", self.name, len(tables), len(cells))
         progress(len(tables), len(cells))
-        missing = sorted((cell for cell in dict.fromkeys(cells) if cell not in tables), key=self.near)
+        missing = [cell for cell in dict.fromkeys(cells) if cell not in tables]
+        if self.near is not None:
+            missing.sort(key=self.near)
         deadly = []
         try:
             for cell, table in self._measured(missing, executor):
@@ -141,7 +143,7 @@ class Experiment:
         """Each cell with its rows, as they are done; None for one that no worker survives."""
         if executor is not None:
             here = digests(_activation(cell) for cell in cells)
-            yield from spread(executor, partial(_by_the_same_files, self.measure, here), cells)
+            yield from spread(executor, partial(_by_the_same_files, self.measure, here), cells, near=self.near)
             return
         for cell in cells:
             with interrupts.heeded():

@@ -1,7 +1,8 @@
 """Cells beside one another: few in flight at a time; what was in flight when a worker died is measured again.
 
 An executor may be made of parts, executors of one process each. Each part then goes through cells that follow one
-another, which may share work, and one that has no more takes the later half of what another has left.
+another, which may share work, and one that has no more takes the later half of what another has left, unless it would
+do the shared work again for a few cells.
 """
 
 import logging
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 # More than one waits for each worker, and a hundred thousand do not wait in memory. The last, being alone, is at fault.
 IN_FLIGHT = (256, 16, 1)
 ALONE = (1, 1, 1)  # of a part: what waits for it can still be taken by another
+# Cells that are taken from others that share work with them, at least: to draw a network takes as long as to measure
+# it one to eight times, and whoever has them goes through as many meanwhile.
+WORTHWHILE = 4
 
 
 class DeadlyCellError(Exception):
@@ -26,12 +30,17 @@ class DeadlyCellError(Exception):
 
 
 def spread(
-    executor: Executor, measure: Callable[[Any], Any], cells: Iterable[Any], windows: tuple[int, ...] | None = None
+    executor: Executor,
+    measure: Callable[[Any], Any],
+    cells: Iterable[Any],
+    windows: tuple[int, ...] | None = None,
+    near: Callable[[Any], Any] | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """Each cell with measure(cell) as they are done, or with None where its worker died every time.
 
     A worker's death is a future's BrokenExecutor; executor has to go on with other workers then. windows: cells in
-    flight in each part, as IN_FLIGHT says.
+    flight in each part, as IN_FLIGHT says. near(cell): cells that follow one another and of which it is the same share
+    work in a process; None where none do.
 
     Raises:
         BrokenExecutor: executor cannot go on, or its workers die whatever they are given.
@@ -40,13 +49,14 @@ def spread(
     window, *fewer = windows or (IN_FLIGHT if len(parts) == 1 else ALONE)
     waiting = _shares([*cells], len(parts))
     flight: dict[Future[Any], tuple[int, Any]] = {}
+    begun: dict[int, Any] = {}  # the last cell of each part
 
     def submit(number: int) -> None:
         """Give a part its next cell, if there is one."""
         if not waiting[number]:
-            _take_half(waiting, number)
+            _take_half(waiting, number, begun, near)
         if waiting[number]:
-            cell = waiting[number].popleft()
+            cell = begun[number] = waiting[number].popleft()
             flight[parts[number].submit(measure, cell)] = number, cell
 
     try:
@@ -97,7 +107,20 @@ def _shares(cells: list[Any], count: int) -> list[deque[Any]]:
     return [deque(cells[first:end]) for first, end in pairwise(ends)]
 
 
-def _take_half(waiting: list[deque[Any]], number: int) -> None:
-    """Move the later half, or more, of what waits longest in line to the part of that number, in order."""
-    longest = max(waiting, key=len)
-    waiting[number].extendleft(longest.pop() for _ in range((len(longest) + 1) // 2))
+def _take_half(
+    waiting: list[deque[Any]], number: int, begun: dict[int, Any], near: Callable[[Any], Any] | None
+) -> None:
+    """Move the later half, or more, of what waits longest in line to the part of that number, in order.
+
+    Those that share work with a cell that stays, the one begun at least, stay where they are not WORTHWHILE.
+    """
+    longest = max(range(len(waiting)), key=lambda part: len(waiting[part]))
+    line = waiting[longest]
+    taken = [line.pop() for _ in range((len(line) + 1) // 2)][::-1]
+    if near is not None and longest in begun:
+        ahead = near(line[-1] if line else begun[longest])
+        sharing = [cell for cell in taken if near(cell) == ahead]
+        if len(sharing) < WORTHWHILE:
+            line.extend(sharing)
+            taken = taken[len(sharing) :]
+    waiting[number].extend(taken)

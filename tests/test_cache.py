@@ -18,6 +18,7 @@ from kernels.attention import attention_backward, attention_forward
 from kernels.blas import matmul, set_threads
 from kernels.clipping import clip_by_global_norm, clip_by_value
 from kernels.dense import dense_backward, dense_forward
+from kernels.eigenvalues import gram_eigenvalues
 from kernels.layer import set_training
 from kernels.loss import mse, softmax_cross_entropy
 from kernels.rms_norm import rms_norm
@@ -44,6 +45,7 @@ dense_forward(y, x, square, a)
 dense_backward(dx, square.copy(), da, dy, x, square)
 matmul(y, x, square)
 log10_norm(x), variance(x), flatness(x, 0.1), relative_gram(np.empty((min(x.shape),) * 2), x)
+gram_eigenvalues(np.repeat(np.eye(3)[None], 12, axis=0))
 softmax_forward(y, x)
 softmax_backward(dx, dy, y)
 sequences, p = rng.standard_normal((8, 2, 5, 3), np.float32), np.empty((2, 1, 5, 5), "f4")

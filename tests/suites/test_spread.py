@@ -142,6 +142,33 @@ def test_parts_measure_cells_that_follow_one_another_and_take_what_others_have_l
     assert first.most == second.most == 1
 
 
+@pytest.mark.parametrize(
+    ("near", "first_measures", "second_measures"),
+    [
+        # Four of the seven that wait are worth doing the shared work again, two of the three that are left are not.
+        (lambda cell: 0, [0, 1, 2, 3], [*range(8, 16), 4, 5, 6, 7]),
+        # Of what shares work with nobody all is taken.
+        (lambda cell: cell, [0], [*range(8, 16), 4, 5, 6, 7, 2, 3, 1]),
+        # 4 stays with 3 while 5 to 7 go; then both go, and of 1 and 2 neither goes alone.
+        (lambda cell: (cell + 1) // 2 if cell < 5 else 9, [0, 1, 2], [*range(8, 16), 5, 6, 7, 3, 4]),
+    ],
+)
+def test_cells_that_share_work_are_taken_where_enough_are_left(near, first_measures, second_measures):
+    opened = Event()
+    first, second = Part(gate=opened), Part()
+    cells = 16
+    for done, _ in enumerate(spread(Parted(first, second), lambda cell: -cell, range(cells), near=near), start=1):
+        if done == len(second_measures):
+            opened.set()
+    assert first.measured == first_measures
+    assert second.measured == second_measures
+
+
+def test_a_part_without_a_cell_takes_that_of_another_that_has_not_begun():
+    pool = Parted(Part(), Part())
+    assert dict(spread(pool, lambda cell: -cell, [3], near=lambda cell: 0)) == {3: -3}
+
+
 def test_a_cell_of_a_part_is_tried_three_times():
     parts = Part({3: 2, 4: 3}), Part()
     measured = dict(spread(Parted(*parts), lambda cell: -cell, range(16)))
