@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kernels.layer import Array, DType, Layer, State, parameters, saved_memory
+from kernels.layer import LINE, Array, DType, Layer, State, parameters, saved_memory
 
 
 class Blocks:
@@ -20,14 +20,11 @@ class Blocks:
     def __init__(self, network: Layer, undrawn: Layer, shape: tuple[int, ...], dtype: DType) -> None:
         """undrawn: the same network, with weights that cost nothing to draw."""
         self.layers, self.shape, self.dtype = network.layers, shape, dtype
-        self.states: list[State] = []
-        for layer in undrawn.layers:
-            state = layer.init(np.random.default_rng(0), shape, dtype)
-            for other in self.states[:1]:
-                _share_parameters(state, other)
-            for other in self.states[-2:-1]:
-                _share_arrays(state, other)
-            self.states.append(state)
+        self.states = [layer.init(np.random.default_rng(0), shape, dtype) for layer in undrawn.layers[:2]]
+        for second in self.states[1:]:
+            _share_parameters(second, self.states[0])
+        while len(self.states) < len(self.layers):
+            self.states.append(_another(self.states[-2], {}))
 
     def __iter__(self) -> Iterator[tuple[Layer, State]]:
         return zip(self.layers, self.states, strict=True)
@@ -93,10 +90,38 @@ def _share_parameters(state: State, other: State) -> None:
         _share_parameters(mine, its)
 
 
-def _share_arrays(state: State, other: State) -> None:
-    state.saved |= {name: array for name, array in other.saved.items() if name.startswith("d")}
-    for mine, its in zip(state.children, other.children, strict=True):
-        _share_arrays(mine, its)
+def _another(state: State, moved: dict[int, Array]) -> State:
+    """A state of a like block: what forward writes and a vector of parameters in memory of its own, with what is there.
+
+    All else is shared, matrices too, in the place of which others will be put. moved: the new memory by the id of the
+    old, so that arrays of the same memory stay that.
+    """
+
+    def own(array: Array) -> Array:
+        owner = array if array.base is None else array.base
+        if id(owner) not in moved:
+            moved[id(owner)] = _twin(owner)
+        offset = array.ctypes.data - owner.ctypes.data
+        return np.ndarray(array.shape, array.dtype, moved[id(owner)], offset, array.strides)
+
+    return State(
+        params={name: value if value.ndim == 2 else own(value) for name, value in state.params.items()},
+        grads=state.grads,
+        saved={name: value if name.startswith("d") else own(value) for name, value in state.saved.items()},
+        buffers={name: own(value) for name, value in state.buffers.items()},
+        workspace=state.workspace,
+        training=state.training,
+        children=[_another(child, moved) for child in state.children],
+    )
+
+
+def _twin(memory: Array) -> Array:
+    """A copy of the bytes of an array that owns them, which starts as far into a cache line."""
+    whole = np.empty(memory.nbytes + LINE, np.uint8)
+    start = (memory.ctypes.data - whole.ctypes.data) % LINE
+    twin = whole[start : start + memory.nbytes]
+    twin[:] = memory.ravel(order="K").view(np.uint8)
+    return twin
 
 
 def _weights(state: State) -> State:

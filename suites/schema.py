@@ -50,26 +50,31 @@ def rows(configuration: Mapping[str, Any], **columns: Any) -> pd.DataFrame:
     given = {**configuration, **columns}
     if strange := given.keys() - SCHEMA.keys():
         raise KeyError(f"not columns of a row: {', '.join(sorted(strange))}")
-    length = max((len(column) for column in given.values() if np.ndim(column)), default=1)
+    length = max((len(column) for column in given.values() if _several(column)), default=1)
     filled = {name: _column(given.get(name, EMPTY[dtype]), dtype, length) for name, dtype in SCHEMA.items()}
     return pd.DataFrame(filled, copy=False)
 
 
 def _column(value: Any, dtype: str, length: int) -> Any:
     """An array of that dtype: of the values, or of one value as often as it takes, which converts it once."""
-    return pd.array(value, dtype=dtype) if np.ndim(value) else pd.array([value], dtype=dtype).repeat(length)
+    return pd.array(value, dtype=dtype) if _several(value) else pd.array([value], dtype=dtype).repeat(length)
+
+
+def _several(value: Any) -> bool:
+    """Whether it is a column, not one value of a row; what np.ndim tells only after it has made an array of a list."""
+    return hasattr(value, "__len__") and not isinstance(value, str)
 
 
 def stack(configuration: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """rows(configuration, **piece) of each piece, one below the other, but made at once (which is far faster)."""
-    lengths = [max((len(column) for column in piece.values() if np.ndim(column)), default=1) for piece in pieces]
+    lengths = [max((len(column) for column in piece.values() if _several(column)), default=1) for piece in pieces]
     columns = {}
     for name in dict.fromkeys(name for piece in pieces for name in piece):
         dtype = SCHEMA.get(name, "str")  # rows tells what is strange
         values = [piece.get(name, EMPTY[dtype]) for piece in pieces]
-        if any(map(np.ndim, values)):
+        if any(map(_several, values)):
             every = zip(values, lengths, strict=True)
-            values = [value if np.ndim(value) else [value] * length for value, length in every]
+            values = [value if _several(value) else [value] * length for value, length in every]
             columns[name] = (
                 [number for value in values for number in value] if dtype == "str" else np.concatenate(values)
             )

@@ -1,11 +1,14 @@
 """Blocks that share gradient memory: every gradient is, in its turn, that of a network with memory of its own."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from kernels.activations import ACTIVATIONS
 from kernels.architectures import ARCHITECTURES
 from kernels.initializers import INITIALIZERS
+from kernels.layer import saved_bytes
 from suites.blocks import Blocks
 from suites.draws import undrawn
 from suites.naming import named
@@ -40,9 +43,37 @@ def test_every_gradient_is_that_of_a_network_of_its_own(architecture):
 def test_gradients_have_the_memory_of_two_blocks():
     network = ARCHITECTURES["plain"].build(ACTIVATIONS["tanh"], INITIALIZERS["he_normal"], 8, 6)
     blocks = Blocks(network, network, (4, 8), np.dtype(np.float32))
+    blocks.put(blocks.drawn(np.random.default_rng(0)))
     assert len({id(state.grads["W"]) for state in blocks.states}) == 1
     assert len({id(state.saved["dx"]) for state in blocks.states}) == 2
-    assert len({id(state.params["W"]) for state in blocks.states}) == 6
+    for kind, name in (("params", "W"), ("params", "b"), ("saved", "y"), ("saved", "z")):
+        arrays = [getattr(state, kind)[name] for state in blocks.states]
+        assert not any(np.may_share_memory(*pair) for pair in combinations(arrays, 2))
+
+
+@pytest.mark.parametrize("architecture", DEEP)
+def test_arrays_of_a_block_lie_as_those_of_a_layer_do(architecture):
+    row = ARCHITECTURES[architecture]
+    network = row.build(ACTIVATIONS["prelu"], INITIALIZERS["he_normal"], 8, 4)
+    shape = (3, 4, 8) if "time" in row.kinds else (4, 8)
+    blocks = Blocks(network, network, shape, np.dtype(np.float32))
+
+    def layout(state):
+        """Which arrays share memory, and how each lies there."""
+        arrays = [array for part in walk(state) for array in [*part.params.values(), *part.saved.values()]]
+        together = [[np.may_share_memory(one, other) for other in arrays] for one in arrays]
+        return together, [(array.shape, array.strides, array.dtype) for array in arrays]
+
+    def walk(state):
+        yield state
+        for child in state.children:
+            yield from walk(child)
+
+    assert layout(blocks.states[2]) == layout(blocks.states[0])
+    assert layout(blocks.states[3]) == layout(network.layers[3].init(np.random.default_rng(0), shape, "f4"))
+    assert saved_bytes(blocks.states[3]) == saved_bytes(blocks.states[0])
+    for part in walk(blocks.states[3]):
+        assert all(value.ctypes.data % 64 == 0 for value in part.saved.values() if value.size == np.prod(shape))
 
 
 @pytest.mark.parametrize("architecture", DEEP)
