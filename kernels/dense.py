@@ -17,6 +17,7 @@ from kernels.initializers import Initializer
 from kernels.intrinsics import load, store
 from kernels.jit import kernel
 from kernels.layer import Array, DType, Layer, State, accept, empty, trainable
+from kernels.subnormal import gradient_of_inputs
 
 Scalar = Callable[..., Any]
 
@@ -121,6 +122,7 @@ def dense_activation(activation: Activation, initializer: Initializer, fan_out: 
     """The layer y = f(x W + b) over x (..., F), fused; leading axes are kept. PReLU learns one slope a per channel.
 
     params W (F, fan_out), b, and a where it is learned; saved y, z, dx, dz, and da, the float64 sums of a's gradient.
+    Where the gradient of W has been given no room, backward leaves out those of all parameters.
     """
     check_row("activation", activation, Activation)
     check_row("initializer", initializer, Initializer)
@@ -152,6 +154,10 @@ def dense_activation(activation: Activation, initializer: Initializer, fan_out: 
         accept(state, "dy", dy, saved["y"])
         dx, dz, dy, x, z, y = (rows(saved[name]) for name in ("dx", "dz", "dy", "x", "z", "y"))
         a = saved["a"]
+        if not grads["W"].size:
+            activation.backward(dz, dy, z, y, a if activation.learns else None)
+            gradient_of_inputs(dx, dz, state.params["W"])
+            return saved["dx"]
         if activation.learns:
             parameter_gradient(activation.df_da)(grads["a"], saved["da"], dy, z, y, a)
         loop = _activated_backward(activation.df)
