@@ -6,10 +6,12 @@ do the shared work again for a few cells.
 """
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 from suites import interrupts
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 # More than one waits for each worker, and a hundred thousand do not wait in memory. The last, being alone, is at fault.
 IN_FLIGHT = (256, 16, 1)
 ALONE = (1, 1, 1)  # of a part: what waits for it can still be taken by another
+# A part that took less than SHORT seconds for a cell, and for which more than MANY wait, has its next one before it is
+# done with one: no pause between them, enough left for others to take, and Ctrl-C does not wait for two long ones.
+SHORT, MANY = 1.0, 8
 # Cells that are taken from others that share work with them, at least: to draw a network takes as long as to measure
 # it one to eight times, and whoever has them goes through as many meanwhile.
 WORTHWHILE = 4
@@ -49,20 +54,26 @@ def spread(
     window, *fewer = windows or (IN_FLIGHT if len(parts) == 1 else ALONE)
     waiting = _shares([*cells], len(parts))
     flight: dict[Future[Any], tuple[int, Any]] = {}
-    begun: dict[int, Any] = {}  # the last cell of each part
+    busy = [0] * len(parts)  # cells in flight
+    begun: dict[int, Any] = {}  # the last of each part's
+    done_at = [-math.inf] * len(parts)
 
-    def submit(number: int) -> None:
-        """Give a part its next cell, if there is one."""
-        if not waiting[number]:
-            _take_half(waiting, number, begun, near)
-        if waiting[number]:
+    def supply(number: int) -> None:
+        """Give a part its next cells, if there are any."""
+        took, done_at[number] = monotonic() - done_at[number], monotonic()
+        ahead = len(parts) > 1 and took < SHORT and len(waiting[number]) > MANY
+        while busy[number] < window + ahead:
+            if not waiting[number]:
+                _take_half(waiting, number, begun, near)
+            if not waiting[number]:
+                break
             cell = begun[number] = waiting[number].popleft()
             flight[parts[number].submit(measure, cell)] = number, cell
+            busy[number] += 1
 
     try:
-        for _ in range(window):
-            for number in range(len(parts)):
-                submit(number)
+        for number in range(len(parts)):
+            supply(number)
         while flight:
             lost: list[tuple[int, Any]] = []
             done = wait(flight, return_when=FIRST_COMPLETED).done
@@ -70,21 +81,21 @@ def spread(
                 interrupts.check()
                 future = done.pop()
                 number, cell = flight.pop(future)
+                busy[number] -= 1
                 try:
                     result = future.result()
                 except BrokenExecutor:
                     lost.append((number, cell))
                     done |= wait([other for other, (part, _) in flight.items() if part == number]).done
                 except DeadlyCellError:
-                    submit(number)
+                    supply(number)
                     yield cell, None
                 else:
-                    submit(number)
+                    supply(number)
                     yield cell, result
             for number in dict.fromkeys(number for number, _ in lost):
                 yield from _again(parts[number], measure, [cell for part, cell in lost if part == number], fewer)
-                for _ in range(window):
-                    submit(number)
+                supply(number)
     finally:
         for future in flight:
             future.cancel()

@@ -164,6 +164,14 @@ def test_cells_that_share_work_are_taken_where_enough_are_left(near, first_measu
     assert second.measured == second_measures
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(10.0, 2), (0.0, 1)])
+def test_a_part_that_is_quick_has_its_next_cell_while_many_wait(monkeypatch, seconds, most):
+    monkeypatch.setattr("suites.spread.SHORT", seconds)
+    parts = Part(), Part()
+    assert dict(spread(Parted(*parts), lambda cell: -cell, range(40))) == {cell: -cell for cell in range(40)}
+    assert [part.most for part in parts] == [most, most]
+
+
 def test_a_part_without_a_cell_takes_that_of_another_that_has_not_begun():
     pool = Parted(Part(), Part())
     assert dict(spread(pool, lambda cell: -cell, [3], near=lambda cell: 0)) == {3: -3}
