@@ -47,9 +47,11 @@ def diagnose(
     told to be added). A terminal shows the most of it in sections. Within a factor of ten over all layers or steps a
     gradient is healthy.
 
-    --norms takes lines of a parameter's name and its gradient's norm, as "fc1.weight: 0.001234" or CSV with or without
-    a header, the input's layers first, nan, inf and None among them, and judges weight matrices by the thresholds that
-    hold for the absolute norms of a usual loss, and by a line through their logarithms.
+    --norms takes lines of a parameter's name and its gradient's norm, as "fc1.weight: 0.001234", "Layer: fc1.weight,
+    Gradient Norm: 0.001234" or CSV, whose header says which columns are the name and the norm where there are more, the
+    input's layers first, nan, inf and None among them, and judges weight matrices by the thresholds that hold for the
+    absolute norms of a usual loss, and by a line through their logarithms; the column decides marks what the verdict is
+    by.
     """
     if norms is not None:
         _nothing_to_measure(context)
@@ -107,8 +109,8 @@ def _rows(rows: pd.DataFrame, cell: Any) -> pd.DataFrame:
 
 def judge(path: Path, format: str) -> None:
     """Judge the norms in a file, or on standard input where it is -."""
-    from suites.norms_file import judge as judged
     from suites.norms_file import read_norms
+    from suites.norms_judged import judge as judged
 
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")

@@ -82,7 +82,7 @@ def _of_norms(row: dict[str, Any], table: pd.DataFrame) -> str:
             text += f"{len(part)} of {len(matrices)} {limit} {threshold:g} ({which}). "
     if not math.isnan(row["decades"]):
         text += f"Along a line through all, from the last to the first: {signed(row['decades'])} decades, "
-        text += f"{signed(row['decades_per_layer'], 4)} per matrix{_interval(row, 'decades_per_layer')}. "
+        text += f"{signed(row['decades_per_layer'], 4)} per layer{_interval(row, 'decades_per_layer')}. "
     elif len(matrices) > 1:
         text += "Some are 0 or not finite, so no line is drawn through them. "
     return f"{text}{row['about'][0].upper()}{row['about'][1:]}."
@@ -106,7 +106,8 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
         return text_of(row.value) + ("" if row.unit == "norm" else " of their size apart")
 
     values = [value(row) for row in part.itertuples()]
-    shown = pd.DataFrame({"scale": part.name, "value": values, "verdict": part.verdict})
+    decides = part.decides.eq(True).map({True: "decides", False: ""})
+    shown = pd.DataFrame({"scale": part.name, "value": values, "verdict": part.verdict, "": decides})
     emit(shown, title="\nThe same gradient on several scales")
 
 

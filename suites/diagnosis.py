@@ -24,8 +24,8 @@ CAUSE, COUNTERACTS = "cause", "counteracts"
 NO_EVIDENCE, UNTESTED, OTHERWISE = "no evidence", "untested", "explained otherwise"
 
 COLUMNS = [
-    "kind", "name", "verdict", "certain", "caveats", "about", "value", "unit", "threshold", "effect", "becomes",
-    "seeds", "decades", "decades_low", "decades_high", "per_factor", "per_factor_low", "per_factor_high",
+    "kind", "name", "verdict", "certain", "caveats", "decides", "about", "value", "unit", "threshold", "effect",
+    "becomes", "seeds", "decades", "decades_low", "decades_high", "per_factor", "per_factor_low", "per_factor_high",
     "predicted_decades", "predicted_per_factor", "decades_bought", "decades_bought_low", "decades_bought_high",
     "baseline_nanoseconds", "nanoseconds", "added_nanoseconds", "time_ratio", "time_ratio_low", "time_ratio_high",
     "free", "decades_per_nanosecond", "norm_before", "norm_after", "matrices", "smallest", "largest", "worst",
@@ -60,7 +60,11 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
         found += _causes(cell, before, evidence, without, measured)
         found += _remedies(cell, before, remedies, measured, norms)
     factor = summary.FACTORS[kind(cell)][1]
-    table = pd.DataFrame(found).reindex(columns=COLUMNS).astype({"seeds": "Int64", "matrices": "Int64"})
+    table = (
+        pd.DataFrame(found)
+        .reindex(columns=COLUMNS)
+        .astype({"seeds": "Int64", "matrices": "Int64", "decides": "boolean"})
+    )
     return table.rename(columns=lambda name: name.replace("per_factor", f"decades_per_{factor}"))
 
 

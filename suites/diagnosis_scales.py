@@ -10,6 +10,7 @@ from suites.alike import ALIKE, Spread
 from suites.interventions import Cell, kind
 from suites.loss_norms import LOSS
 from suites.norm_thresholds import SCALE, VANISHED, by_kind, counted, judge_norms, one_by_one
+from suites.parameter_names import layers
 from suites.summary import FACTORS
 from suites.verdicts import HEALTHY, LIMIT, NO_NUMBER, VANISHES, Decades
 
@@ -20,11 +21,11 @@ ALIKE_VERDICT = "alike"
 def scales(cell: Cell, rows: pd.DataFrame, before: Decades, norms: pd.DataFrame, found: Spread) -> Iterator[Row]:
     """A row for each scale, and for the norms of weight gradients, by kind and one by one.
 
-    rows: as measured; norms: of suites.loss_norms; found: at the output.
+    rows: as measured; norms: of suites.loss_norms; found: at the output, where one sample has only its units to differ.
     """
     yield {
         "kind": "scale", "name": "relative decades", "about": "gradient at the input over that at the output",
-        "value": before.mean, "unit": "decades", "threshold": LIMIT, "verdict": before.verdict,
+        "value": before.mean, "unit": "decades", "threshold": LIMIT, "verdict": before.verdict, "decides": True,
     }  # fmt: skip
     kept = NO_NUMBER if _unbounded(rows, cell.dtype) else HEALTHY
     for name, position in lost(rows, cell.dtype).items():
@@ -32,11 +33,15 @@ def scales(cell: Cell, rows: pd.DataFrame, before: Decades, norms: pd.DataFrame,
             "kind": "scale", "name": name, "about": f"the nearest {FACTORS[kind(cell)][1]} to the output at which it "
             "is so", "value": position, "unit": "position", "verdict": kept if math.isnan(position) else VANISHES,
         }  # fmt: skip
-    differ = ("they differ", HEALTHY) if found.known else ("not finite, or one unit of one sample", NO_NUMBER)
+    one = cell.batch == 1 or found.units < ALIKE
+    differ = (
+        ("they differ", HEALTHY) if found.known else ("not finite, or of one sample nothing, or one unit", NO_NUMBER)
+    )
     about, verdict = (found.collapse, ALIKE_VERDICT) if found.collapse else differ
     yield {
-        "kind": "scale", "name": "samples at the output", "about": about, "unit": "of their size: how far they differ",
-        "value": min(found.samples, found.directions, key=_defined), "threshold": ALIKE, "verdict": verdict,
+        "kind": "scale", "name": f"{'units' if one else 'samples'} at the output", "about": about,
+        "unit": "of their size: how far they differ", "threshold": ALIKE, "verdict": verdict,
+        "value": found.units if one else min(found.samples, found.directions, key=_defined),
     }  # fmt: skip
     yield from _document_scale(cell, norms[norms.parameter != "all"])
 
@@ -50,7 +55,7 @@ def _document_scale(cell: Cell, matrices: pd.DataFrame) -> Iterator[Row]:
     if matrices.empty:
         return
     names, logs = matrices.parameter.tolist(), matrices.log10_norm.tolist()
-    judged = judge_norms(logs)
+    judged = judge_norms(logs, layers(names))
     for row in counted(judged, logs):
         yield {**row, "about": f"{row['about']}; loss: {LOSS}"}
     if kind(cell) == "depth":  # the matrices of a cell are all of one depth
@@ -68,8 +73,8 @@ def _document_scale(cell: Cell, matrices: pd.DataFrame) -> Iterator[Row]:
 def caveats(table: list[Row]) -> list[str]:
     """What other scales than the relative one hold against the verdict on it, from the rows of scales: sentences."""
     by_name = {row["name"]: row for row in table if row["kind"] == "scale"}
-    verdict, alike = by_name["relative decades"]["verdict"], by_name["samples at the output"]
-    found = [alike["about"]] if alike["verdict"] == ALIKE_VERDICT else []
+    verdict = by_name["relative decades"]["verdict"]
+    found = [row["about"] for row in by_name.values() if row["verdict"] == ALIKE_VERDICT]
     return found + [
         f"under a loss {row['value']} {row['about'].partition(';')[0].replace('matrices, those', 'gradients are')}"
         for row in by_name.values()

@@ -1,7 +1,9 @@
 """Norms of weight gradients under a real loss: what a user sees who prints them by parameter."""
 
 import math
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,8 @@ LONGEST = 2000
 def loss_norms(cell: Cell) -> pd.DataFrame:
     """log10 of the gradient norm of every weight matrix but the head's, and of all parameters together.
 
-    Columns parameter ("3.W", layers counted from 0, in their order; "all" is the last row), log10_norm and
+    Columns parameter ("3.W", layers counted from 0, in their order, and where a block has several of a name "3.W1",
+    "3.W2"; "all" is the last row), log10_norm and
     log10_clipped, the same after clipping to a global norm of CLIP: means over seeds, -inf where one is 0. Inputs are
     N(0, 1); the pass is a plain one in the cell's dtype, the mean is taken over the batch. No row where there are more
     than LONGEST steps.
@@ -60,9 +63,18 @@ def _norms(cell: Cell, seed: int) -> dict[str, tuple[float, float]]:
     norms = dict(zip(paths, zip(plain, map(log10_norm, gradients), strict=True), strict=True))
     behind = f"{len(state.children) - 1}."  # the head's
     matrices = [path for path, value in zip(paths, values, strict=True) if value.ndim == 2]
+    hidden = [path for path in matrices if not path.startswith(behind)]
     before, after = zip(*norms.values(), strict=True)
-    hidden = {path: norms[path] for path in matrices if not path.startswith(behind)}
-    return {**hidden, "all": (together(before), together(after))}
+    told = {name: norms[path] for name, path in zip(short(hidden), hidden, strict=True)}
+    return {**told, "all": (together(before), together(after))}
+
+
+def short(paths: Sequence[str]) -> list[str]:
+    """Of paths through a network, "3.0.1.W", the block and the parameter: "3.W", and "3.W1" where there are several."""
+    names = [f"{path.partition('.')[0]}.{path.rpartition('.')[2]}" for path in paths]
+    several = Counter(names)
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
+    return [f"{name}{next(numbers[name])}" if several[name] > 1 else name for name in names]
 
 
 def together(norms: Iterable[float]) -> float:

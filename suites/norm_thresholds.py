@@ -1,13 +1,13 @@
 """What the second document expects of the norms of weight gradients (section 10), and what a network's come to."""
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from suites.parameter_names import kinds, layers
 from suites.verdicts import EXPLODES, HEALTHY, NO_NUMBER, VANISHES
 
 # Norm of a weight matrix's gradient, as the document expects it: in shallow layers from SHALLOW[0] to SHALLOW[1], in
@@ -28,15 +28,18 @@ SCALE = (
 )
 
 
-def judge_norms(log10_norms: Sequence[float]) -> pd.DataFrame:
-    """What the document says of the gradients of weight matrices, given in the order of their layers.
+def judge_norms(log10_norms: Sequence[float], layers: Sequence[int] | None = None) -> pd.DataFrame:
+    """What the document says of the gradients of weight matrices.
 
-    Columns layer (shallow or deep), expected and judgement, one of WORST (shallow layers alone have an upper end). A
-    norm that is infinite or no number explodes.
+    layers: the place of each one's, from 0; where none are given, every matrix is a layer, in their order. Columns
+    layer (shallow or deep), expected and judgement, one of WORST (shallow layers alone have an upper end). A norm that
+    is infinite or no number explodes.
     """
+    places = range(len(log10_norms)) if layers is None else layers
+    middle = (max(places, default=0) + 1) / 2
     found = []
-    for i, value in enumerate(log10_norms):
-        shallow = i < len(log10_norms) / 2
+    for place, value in zip(places, log10_norms, strict=True):
+        shallow = place < middle
         low, high = SHALLOW if shallow else (DEEP, math.inf)
         found.append(
             {
@@ -88,13 +91,13 @@ def counted(judged: pd.DataFrame, log10_norms: Sequence[float]) -> list[dict[str
 
 
 def by_kind(names: Sequence[str], log10_norms: Sequence[float]) -> list[dict[str, Any]]:
-    """A row of a diagnosis for each kind of weight matrix: those whose names differ in the first number, "layers.*.W".
+    """A row of a diagnosis for each kind of weight matrix: those whose names differ in their layer's numbers alone.
 
-    names: in the order of the layers. kind parameters: name, matrices (their count), smallest and largest (of the norms
+    kind parameters: name, matrices (their count), smallest and largest (of the norms
     that are numbers, NaN where none is), worst (the name of it) and its verdict.
     """
     judged, found = _judged(names, log10_norms), []
-    judged["kind"] = [re.sub(r"\d+", "*", name, count=1) for name in names]
+    judged["kind"] = kinds(names)
     for kind, part in judged.groupby("kind", sort=False):
         judgement = next(each for each in WORST if (part.judgement == each).any())
         worst, values = part[part.judgement == judgement], part["norm"].to_numpy()
@@ -120,4 +123,4 @@ def one_by_one(names: Sequence[str], log10_norms: Sequence[float]) -> list[dict[
 
 def _judged(names: Sequence[str], log10_norms: Sequence[float]) -> pd.DataFrame:
     with np.errstate(over="ignore"):
-        return judge_norms(log10_norms).assign(name=list(names), norm=np.power(10.0, log10_norms))
+        return judge_norms(log10_norms, layers(names)).assign(name=list(names), norm=np.power(10.0, log10_norms))

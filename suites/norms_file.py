@@ -1,177 +1,193 @@
-"""Judging a network of the user's from the norms of its gradients, by parameter."""
+"""Norms of gradients, by parameter, as people have them: printed by a loop over the parameters, or in a table."""
 
-import csv
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import pandas as pd
-from scipy.special import stdtrit
 
 from suites.errors import UserError
-from suites.intervals import CONFIDENCE
-from suites.norm_thresholds import NO_GRADIENT, SCALE, by_kind, counted, extreme, judge_norms, one_by_one
-from suites.verdicts import HEALTHY, LIMIT, Decades
+from suites.written_numbers import Written, read, readings, unwrapped
 
-# The last part of a name ("layers.0.weight", "3.W", "weight_hh_l0", "kernel"); of a norm's layer it is no matrix.
-WEIGHT = re.compile(r"(.*weight|kernel|w)([_\d].*)?|W\w{0,2}", re.IGNORECASE)
-BIAS = re.compile(r"bias.*|b\w{0,2}|beta", re.IGNORECASE)
-NORM = re.compile(r"(^|[._/])(\w*norm|bn|ln)(_?\w?\d*)([._/]|$)", re.IGNORECASE)
+# Words that tell what stands beside them and are no part of a name: "Layer: fc1, Gradient Norm: 0.1".
+NAMES = ("name", "parameter", "parameters", "param", "params", "variable", "layer", "layers", "module")
+GRADIENT, NORM = {"gradient", "gradients", "grad", "grads"}, {"norm", "norms", "l2"}
+BESIDES = {"shape", "size", "numel", "dtype", "mean", "std", "max", "min", "step", "epoch"}
+LABELS = {*NAMES, *GRADIENT, *NORM, *BESIDES, "of", "for", "per", "by", "the", "is", "total"}
+WORD = re.compile(r"[lL]2|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
-# What PyTorch prints of a norm that was not made a number; what stands for a gradient that is not there.
-TENSOR = re.compile(r"tensor\(\s*([^,()\s]+)[^()]*\)")
-ABSENT = ("none", "null")
-DELIMITERS = "\t;,"
-WORDS = re.compile(r"(?P<name>.*\S)\s*[:=\s]\s*(?P<norm>\S+)")
-HEADER = re.compile(r"norm|grad|value", re.IGNORECASE)
-
-ABSOLUTE, LINE = "absolute norms", "line through the norms"
-COLUMNS = [
-    "kind", "name", "verdict", "scale", "about", "value", "unit", "threshold", "decades", "decades_low", "decades_high",
-    "decades_per_layer", "decades_per_layer_low", "decades_per_layer_high", "matrices", "smallest", "largest", "worst",
-]  # fmt: skip
+# What is not split: quotes, brackets, and, behind a space or an equals sign, a number with commas.
+WHOLE = r'"(?:[^"]|"")*"|\((?:[^()]|\([^()]*\))*\)|\[[^][]*\]|(?:(?<=[^,\s]\s)|(?<==))\d+(?:,\d+)+'
+DELIMITERS = (r"\t", ";", r"\|", ",")
+LABELLED, SPACE = r":(?=\s|$)|=", r"\s+"
+SHAPE = re.compile(r"[\w.]*[(\[][\[(\d\s,)\]]*[)\]]|\d+(\s*[x\N{MULTIPLICATION SIGN}*]\s*\d+)+")
+ABSENT = ("none", "null")  # stands for a gradient that is not there
+SHOWN = 60  # characters of a line in a message
 
 
 @dataclass(frozen=True)
 class Norm:
-    """The norm of one parameter's gradient, None where it has no gradient; line is where it stands."""
+    """The norm of one parameter's gradient, None where it has no gradient; line is where it stands.
+
+    taken: how its commas were read, "" where there are none.
+    """
 
     name: str
     value: float | None
     line: int
+    taken: str = ""
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the columns are called, and where."""
+
+    labels: list[str]
+    delimiter: str
+    line: int
 
 
 def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
-    """The norms in lines of a name and a norm: "name: norm", as the second document prints them, "name norm", or CSV.
+    """The norms in lines of a name and a norm, as they are printed, or as a table with any columns.
 
-    Between the two stands a comma, semicolon, tab, colon, equals sign or space; a name with commas is in quotes. A
-    header and empty lines are passed over. None is the norm of what has no gradient, inf and nan are those of a network
-    that has exploded. UserError, with source and the line's number, where a norm is none of these, or under 0, where a
-    name comes twice, and where there is no norm.
+    A line has fields between tabs, semicolons, bars or commas, the first of these that it has; quotes and brackets hold
+    what is in them together. A field may have a label, "Gradient Norm: 0.1", or the first line may label all. The norm
+    is in the field whose label says so, elsewhere in the last; the name in the one whose label says that, elsewhere in
+    the first. Shapes without a label are passed over, and so are words that label in a name, "grad norm of fc1.weight",
+    and lines without a letter or digit, or of such words alone. A single field is a name and the norm behind it.
+
+    None is the norm of what has no gradient, inf and nan are those of a network that has exploded. Commas in numbers
+    are read as suites.written_numbers.read has it. UserError, with source and the line's number, where a norm is none
+    of these, or under 0, where it cannot be told what is the norm, where a name comes twice, and where there is none.
     """
-    found: dict[str, Norm] = {}
-    first = True
+    header: _Header | None = None
+    found: dict[str, tuple[int, Written]] = {}
     for number, line in enumerate(lines, start=1):
-        text = line.strip().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-        if not text:
+        text, place = line.strip().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").strip(), f"{source}: line {number}"
+        delimiter, fields = _fields(text.rstrip(","))
+        first = not found and not header
+        if not re.search(r"\w", text) or (first and not delimiter and _is_label(text)):
             continue
-        place = f"{source}: line {number}"
-        name, norm = _fields(text, place)
-        header, first = first and _heads(text, norm), False
-        if header:
+        if first and _heads(fields):
+            header = _Header(fields, delimiter, number)
+            _columns(fields, place)
             continue
+        name, norm = _of_table(text, header, place) if header else _of_line(fields, text, place)
         if name in found:
-            raise UserError(f"{place}: {name} comes twice, in line {found[name].line} before; give those of one step")
-        found[name] = Norm(name, _value(norm, place), number)
+            raise UserError(f"{place}: {name} comes twice, in line {found[name][0]} before; give those of one step")
+        values = readings(norm := unwrapped(norm)).values()
+        if norm.lower() not in ABSENT and (not values or min(values) < 0):
+            order = "; names stand first, unless a header says otherwise" if readings(name) and not values else ""
+            raise UserError(f"{place}: a norm must be a number of 0 or more, inf, nan or None, got {norm!r}{order}")
+        found[name] = number, Written(norm, place, delimiter == ";")
     if not found:
         raise UserError(f"{source}: no norms; a line is a parameter's name and its norm, as in fc1.weight,0.0123")
-    return list(found.values())
+    there = {name: norm for name, (_, norm) in found.items() if norm.text.lower() not in ABSENT}
+    numbers, way = read([*there.values()])
+    known = dict(zip(there, numbers, strict=True))
+    return [Norm(name, known.get(name), line, way if "," in norm.text else "") for name, (line, norm) in found.items()]
 
 
-def _fields(text: str, place: str) -> tuple[str, str]:
-    text = TENSOR.sub(r"\1", text)
-    # "name: norm" of names without delimiters is no CSV, though the norm may have a decimal comma.
-    delimiter = next((mark for mark in DELIMITERS if mark in text), None)
-    if delimiter and not re.fullmatch(r'[^\s,;"]+:\s+\S+', text):
-        fields = [field.strip() for field in next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))]
-    else:
-        match = WORDS.fullmatch(text)
-        fields = [match["name"].rstrip(":= \t"), match["norm"]] if match else []
-    if len(fields) != 2 or not all(fields):
-        raise UserError(f"{place}: must be name,norm or name: norm, got {text[:60]!r}")
-    return fields[0], fields[1]
+def _split(text: str, separator: str) -> list[str]:
+    """The parts between separators; WHOLE is left as it is."""
+    return [part.strip() for part in re.sub(f"({WHOLE})|{separator}", lambda at: at[1] or "\0", text).split("\0")]
 
 
-def _heads(text: str, norm: str) -> bool:
-    """Whether a first line of such a norm is a header: words, and, where no comma or the like is, words of one."""
-    if _number(norm) is not None or norm.lower() in ABSENT or re.search(r"\d", norm):
-        return False
-    return any(mark in text for mark in DELIMITERS) or bool(HEADER.search(norm))
+def _between(text: str, delimiter: str) -> list[str]:
+    return _split(text.strip("|") if delimiter == r"\|" else text, delimiter)
 
 
-def _value(norm: str, place: str) -> float | None:
-    if norm.lower() in ABSENT:
-        return None
-    value = _number(norm)
-    if value is None or value < 0:
-        raise UserError(f"{place}: a norm must be a number of 0 or more, inf, nan or None, got {norm!r}")
-    return value
+def _fields(text: str) -> tuple[str, list[str]]:
+    """The first delimiter that text has, "" if none, and what is between."""
+    for delimiter in DELIMITERS:
+        if len(fields := _between(text, delimiter)) > 1:
+            return delimiter, fields
+    return "", [text]
 
 
-def _number(text: str) -> float | None:
-    """Of text, perhaps with a decimal comma; None where it is no number."""
-    try:
-        return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
-    except ValueError:
-        return None
+def _plain(text: str) -> str:
+    """Without quotes."""
+    return text[1:-1].replace('""', '"') if len(text) > 1 and text[0] == text[-1] == '"' else text.strip("'")
 
 
-def group(name: str) -> str:
-    """By the parameter's name: weight (a matrix), bias, or other (the scale of a norm, an embedding)."""
-    last = re.split(r"[./]", re.sub(r":\d+$", "", name))[-1]  # TensorFlow's end in ":0"
-    if BIAS.fullmatch(last):
-        return "bias"
-    return "weight" if WEIGHT.fullmatch(last) and not NORM.search(name) else "other"
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in WORD.findall(text)}
 
 
-def judge(norms: list[Norm], source: str) -> pd.DataFrame:
-    """A row for the network (kind subject), two for the document's scale, one by kind of parameter and by parameter.
-
-    Matrices are taken in the order given, the input's first; where no name is that of a weight, everything is taken
-    but biases and norms. scale tells what the verdict is by: ABSOLUTE where any matrix explodes, or none does and any
-    vanishes (suites.norm_thresholds), elsewhere LINE, by LIMIT. decades is what a straight line through log10 of the
-    norms changes from the last matrix to the first, decades_per_layer its slope per matrix, with 95 % intervals (least
-    squares); NaN where a norm is 0 or not finite, through which there is no line, or where there are fewer than two.
-    UserError where nothing has a norm that can be judged.
-    """
-    there = [(norm.name, norm.value) for norm in norms if norm.value is not None]
-    weights = [(name, value) for name, value in there if group(name) == "weight"]
-    named = bool(weights)
-    if not named:
-        weights = [(name, value) for name, value in there if group(name) == "other" and not NORM.search(name)]
-    if not weights:
-        raise UserError(f"{source}: no weight has a norm (names end in weight, kernel or W), so nothing is judged")
-    names = [name for name, _ in weights]
-    logs = [math.log10(value) if value else -math.inf for _, value in weights]
-    judged = judge_norms(logs)
-    slopes = {f"decades_per_layer{end}": slope for end, slope in zip(("", "_low", "_high"), _slope(logs), strict=True)}
-    totals = {name.replace("_per_layer", ""): slope * (len(logs) - 1) for name, slope in slopes.items()}
-    line = not math.isnan(totals["decades"])
-    by_norms, by_line = extreme(judged), Decades((totals["decades"],)).verdict if line else HEALTHY
-    about = [f"weight matrices: {len(weights)}, parameters: {len(norms)}"]
-    about += [] if named else ["no name says weight: all but biases and norms are judged"]
-    if gone := [norm.name for norm in norms if norm.value is None]:
-        about.append(f"without a gradient: {', '.join(gone[:3])}" + (f" and {len(gone) - 3} more" if gone[3:] else ""))
-    rows: list[dict[str, Any]] = [
-        {
-            "kind": "subject", "name": source, "verdict": by_norms or by_line, "threshold": LIMIT,
-            "scale": LINE if line and not by_norms else ABSOLUTE, "about": "; ".join(about), **slopes, **totals,
-        },
-        *({**row, "about": f"{row['about']}; {SCALE}"} for row in counted(judged, logs)),
-        *by_kind(names, logs),
-    ]  # fmt: skip
-    told = {row["name"]: row for row in one_by_one(names, logs)}
-    rows += [told.get(norm.name) or _apart(norm) for norm in norms]
-    return pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"matrices": "Int64"})
+def _is_label(text: str) -> bool:
+    """Whether all of text labels something."""
+    return bool(words := _words(text)) and words <= LABELS and not re.search(r"[./]", text)
 
 
-def _apart(norm: Norm) -> dict[str, Any]:
-    about = NO_GRADIENT if norm.value is None else f"{group(norm.name)}, apart"
-    return {"kind": "parameter", "name": norm.name, "about": about, "value": norm.value, "unit": "norm"}
+def _bare(text: str) -> str:
+    """What is left without shapes, signs, and words that label."""
+    words = [word for word in _split(text, SPACE) if re.search(r"\w", word)]
+    return " ".join(word for word in words if not _is_label(word) and not SHAPE.fullmatch(word))
 
 
-def _slope(logs: list[float]) -> tuple[float, float, float]:
-    """Decades per matrix that the gradient gains towards the input, with its interval; NaN where there is none."""
-    if len(logs) < 2 or not all(map(math.isfinite, logs)):
-        return math.nan, math.nan, math.nan
-    x, y = np.arange(len(logs)) - (len(logs) - 1) / 2, np.array(logs)
-    slope = float(x @ y / (x @ x))
-    freedom = len(logs) - 2
-    if not freedom:
-        return -slope, math.nan, math.nan
-    rest = y - y.mean() - slope * x
-    half = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * math.sqrt(float(rest @ rest) / freedom / float(x @ x))
-    return -slope, -slope - half, -slope + half
+def _heads(fields: Sequence[str]) -> bool:
+    """Whether these fields label columns: one is of words that label, and none is a value or has a label itself."""
+    plain = [_plain(field) for field in fields]
+    values = (readings(text) or text.lower() in ABSENT or SHAPE.fullmatch(text) for text in plain)
+    labelled = (len(_split(field, LABELLED)) > 1 for field in fields)
+    return len(fields) > 1 and any(map(_is_label, plain)) and not any(values) and not any(labelled)
+
+
+def _columns(labels: Sequence[str], place: str) -> tuple[int, int]:
+    """Which of the labels is that of the name, and which that of the norm."""
+    scores = [_score(_words(label)) for label in labels]
+    best = [i for i, score in enumerate(scores) if score and score == max(scores)]
+    if len(best) != 1 and (best or len(labels) > 2):
+        told = ", ".join(labels[i] for i in best or range(len(labels)))
+        raise UserError(f"{place}: one column must be the norm, as norm or grad_norm, and not several; got {told}")
+    norm = best[0] if best else len(labels) - 1
+    others = [i for i in range(len(labels)) if i != norm]
+    named = [i for word in NAMES for i in others if word in _words(labels[i])]
+    return (named or others)[0], norm
+
+
+def _score(words: set[str]) -> int:
+    """How surely words are of a gradient's norm: a gradient's before others', and no mean of it, say."""
+    norm, gradient = bool(words & NORM), bool(words & GRADIENT)
+    return 0 if words & BESIDES and not norm else 4 * gradient + 2 * norm
+
+
+def _of_table(text: str, header: _Header, place: str) -> tuple[str, str]:
+    """The name and the norm in a row of a table."""
+    fields = [_plain(field) for field in _between(text, header.delimiter)]
+    if len(fields) != len(header.labels):
+        told = f"{len(fields)} columns, where the header in line {header.line} has {len(header.labels)}"
+        raise UserError(f"{place}: {told}, got {text[:SHOWN]!r}; in quotes, what is between columns is text")
+    name, norm = (fields[i] for i in _columns(header.labels, place))
+    if not (name and norm):
+        told = "no norm: it must be a number, or None where there is no gradient" if name else "no name"
+        raise UserError(f"{place}: {told}, got {text[:SHOWN]!r}")
+    return name, norm
+
+
+def _of_line(fields: Sequence[str], text: str, place: str) -> tuple[str, str]:
+    """The name and the norm in a line by itself."""
+    pairs = [pair for field in fields for pair in _labelled(field)]
+    if len(pairs) == 1:
+        ((label, value),) = pairs
+        words = [label, value] if label else _split(value, SPACE)
+        if len(words) == 1:
+            words = re.split(r":(?=[^:]+$)", value)
+        pairs = [("", " ".join(words[:-1])), ("", words[-1])]
+    if len(pairs) != 2 or not all(part for _, part in pairs):
+        raise UserError(f"{place}: must be name,norm or name: norm, or columns under a header, got {text[:SHOWN]!r}")
+    name, norm = (pairs[i][1] for i in _columns([label for label, _ in pairs], place))
+    short = _bare(name)
+    return _plain(short if re.search(r"[^\W\d]", short) else name), _plain(_bare(norm) or norm)
+
+
+def _labelled(field: str) -> list[tuple[str, str]]:
+    """What is in a field, with labels; no shape, and nothing that is told beside a norm."""
+    pairs, label = [], ""
+    *heads, last = [part for part in _split(field, LABELLED) if part] or [""]
+    for part in heads:
+        if not _is_label(part):
+            pairs.append((label, part))
+        label = part if _is_label(part) else ""
+    words = _words(label)
+    if not (SHAPE.fullmatch(_plain(last)) or (words & BESIDES and not _score(words))):
+        pairs.append((label, last))
+    return pairs

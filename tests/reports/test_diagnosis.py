@@ -7,7 +7,8 @@ import pytest
 
 from reports.diagnosis import headline, legend, priced, reason, show
 from reports.words import MINUS
-from suites.norms_file import judge, read_norms
+from suites.norms_file import read_norms
+from suites.norms_judged import judge
 from suites.prices import price
 
 SUBJECT = {
@@ -61,7 +62,7 @@ def test_a_line_that_contradicts_stands_beside_what_decides():
     assert text.startswith(
         "net: vanishes, by absolute norms. 3 of 3 under 1e-06 (a.W: 1e-08, b.W: 1e-09 and c.W: 1e-10)."
     )
-    assert "Along a line through all, from the last to the first: +2.00 decades, +1.0000 per matrix" in text
+    assert "Along a line through all, from the last to the first: +2.00 decades, +1.0000 per layer" in text
 
 
 def test_both_ends_are_told():

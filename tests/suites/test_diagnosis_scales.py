@@ -1,6 +1,7 @@
 """Scales on which one gradient is judged, and what they hold against the verdict."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -59,6 +60,28 @@ def test_the_matrices_of_a_cell_are_of_one_depth():
 )
 def test_what_speaks_against_the_verdict(logs, decades, spread, expected):
     assert caveats(found(*logs, decades=decades, spread=spread)) == expected
+
+
+@pytest.mark.parametrize(
+    ("batch", "spread", "scale", "value", "verdict"),
+    [
+        (4, Spread(0.9, 0.8, 0.7), "samples at the output", 0.8, "healthy"),
+        (1, Spread(math.nan, math.nan, 0.7), "units at the output", 0.7, "healthy"),
+        (1, Spread(math.nan, math.nan, 0.0), "units at the output", 0.0, "alike"),
+        (4, Spread(0.9, 0.8, 1e-9), "units at the output", 1e-9, "alike"),
+        (1, Spread(math.nan, math.nan, math.nan), "units at the output", math.nan, "no number"),
+        (4, Spread(0.0, math.nan, math.nan), "samples at the output", 0.0, "alike"),
+    ],
+)
+def test_of_one_sample_the_units_are_compared(batch, spread, scale, value, verdict):
+    """What is judged is the number that is shown."""
+    (row,) = (row for row in found(spread=spread, cell=replace(CELL, batch=batch)) if "output" in row["name"])
+    assert (row["name"], row["verdict"]) == (scale, verdict)
+    assert row["value"] == pytest.approx(value, nan_ok=True)
+
+
+def test_the_relative_scale_decides():
+    assert [row["name"] for row in found(-7.0, -2.0) if row.get("decides")] == ["relative decades"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -11,7 +11,7 @@ from kernels.layer import chain, parameters
 from suites import loss_norms as module
 from suites.attenuation import streams
 from suites.interventions import subject
-from suites.loss_norms import CLASSES, loss_norms, together
+from suites.loss_norms import CLASSES, loss_norms, short, together
 
 NAMES = {"architecture": "plain", "activation": "tanh", "initializer": "he_normal"}
 SMALL = {"width": 7, "batch": 5, "seeds": 1, "dtype": "float64"}
@@ -79,6 +79,19 @@ def test_sequences_have_a_loss_at_their_last_step(architecture):
 def test_too_many_steps_to_hold_are_not_measured(monkeypatch):
     monkeypatch.setattr(module, "LONGEST", 5)
     assert loss_norms(subject("time", 6, **{**NAMES, "architecture": "rnn"}, **SMALL)).empty
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["0.W", "1.W"], ["0.W", "1.W"]),
+        (["0.0.0.W", "0.0.1.W", "10.0.0.W", "10.0.1.W"], ["0.W1", "0.W2", "10.W1", "10.W2"]),
+        (["0.0.0.1.Wq", "0.1.0.1.0.W", "0.1.0.1.1.W"], ["0.Wq", "0.W1", "0.W2"]),
+        (["0.Wx", "0.Wh"], ["0.Wx", "0.Wh"]),
+    ],
+)
+def test_a_matrix_is_called_by_its_block_and_its_own_name(paths, names):
+    assert short(paths) == names
 
 
 def test_together():

@@ -1,13 +1,9 @@
-"""Norms are read as people have them, judged by the document's thresholds and by a line through them."""
+"""Norms are read as people have them: printed by a loop over the parameters, or in a table."""
 
-import math
-
-import numpy as np
 import pytest
-from scipy import stats
 
 from suites.errors import UserError
-from suites.norms_file import ABSOLUTE, LINE, group, judge, read_norms
+from suites.norms_file import read_norms
 
 PRINTED = ["0.weight: 0.001234", "0.bias: 0.000001", "2.weight: 0.012340", "2.bias: 0.3", "4.weight: 0.123400"]
 
@@ -54,53 +50,6 @@ def test_names_may_have_dots_commas_colons_and_spaces():
     ]  # fmt: skip
 
 
-def test_what_has_no_gradient_is_accepted_and_named():
-    lines = ["embed.weight: None", "fc.weight: 0.01", "old.weight,null", "fc.bias: None", "a.weight None"]
-    norms = read_norms(lines, "file")
-    assert [norm.value for norm in norms] == [None, 0.01, None, None, None]
-    table = judge(norms, "file")
-    assert table.verdict[0] == "healthy"
-    assert "without a gradient: embed.weight, old.weight, fc.bias and 1 more" in table.about[0]
-    assert dict(table[table.kind == "parameter"][["name", "about"]].to_numpy())["embed.weight"] == "no gradient"
-    with pytest.raises(UserError, match="no weight has a norm"):
-        judge(read_norms(["a.weight: None"], "file"), "file")
-
-
-def test_a_zero_counts_whatever_the_slope_of_the_rest():
-    """D2's snippet prints six decimals, so that what is lost reads 0.000000."""
-    table = judge(read_norms(["fc1 0.000000", "fc2 0.01", "fc3 0.0025"], "file"), "file")
-    row = table.iloc[0]
-    assert (row.verdict, row.scale) == ("vanishes", ABSOLUTE)
-    assert math.isnan(row.decades)
-    assert math.isnan(row.decades_per_layer)
-    assert "no name says weight" in row.about
-    kinds = table[table.kind == "parameters"]
-    assert kinds[["name", "matrices", "smallest", "largest", "worst"]].to_numpy().tolist() == [
-        ["fc*", 3, 0.0, 0.01, "fc1"]
-    ]  # fmt: skip
-
-
-def test_a_subnormal_norm_is_on_the_line():
-    row = judge(read_norms(["a.weight: 1e-320", "b.weight: 1e-160", "c.weight: 1"], "file"), "file").iloc[0]
-    assert (row.verdict, row.scale) == ("vanishes", ABSOLUTE)
-    assert row.decades == pytest.approx(-320, abs=0.1)  # of a number of a few bits
-
-
-@pytest.mark.parametrize(("values", "scale"), [
-    ([0.01, 0.01], LINE), ([1.0, 0.01], LINE), ([0.01], ABSOLUTE), ([1e-9, 0.01], ABSOLUTE), ([math.inf], ABSOLUTE),
-])  # fmt: skip
-def test_the_scale_that_decides_is_told(values, scale):
-    lines = [f"{i}.W: {value}" for i, value in enumerate(values)]
-    assert judge(read_norms(lines, "file"), "file").scale[0] == scale
-
-
-def test_a_thousand_parameters_are_a_few_kinds():
-    lines = [f"layers.{i}.{name}: 0.01" for i in range(500) for name in ("attn.weight", "mlp.0.weight", "mlp.0.bias")]
-    table = judge(read_norms(lines, "file"), "file")
-    assert table[table.kind == "parameters"].name.tolist() == ["layers.*.attn.weight", "layers.*.mlp.0.weight"]
-    assert (table.kind == "parameter").sum() == 1500
-
-
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -136,56 +85,93 @@ def test_mistakes_name_their_line(lines, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("fc.weight", "weight"), ("3.W", "weight"), ("Wq", "weight"), ("W1", "weight"), ("lstm.weight_hh_l0", "weight"),
-     ("attn.in_proj_weight", "weight"), ("dense/kernel", "weight"), ("w", "weight"), ("fc.bias", "bias"),
-     ("3.b", "bias"), ("lstm.bias_ih_l0", "bias"), ("norm1.weight", "other"), ("layer_norm.weight", "other"),
-     ("bn2.weight", "other"), ("ln_f.weight", "other"), ("gamma", "other"), ("window.weight", "weight"),
-     ("dense/kernel:0", "weight"), ("dense/bias:0", "bias")],
-)  # fmt: skip
-def test_what_a_name_is(name, kind):
-    assert group(name) == kind
+    "form",
+    [
+        "Layer: {name}, Gradient Norm: {norm}",
+        "Layer: {name} Gradient Norm: {norm}",
+        "Layer: {name} | Grad norm: {norm}",
+        "{name} | grad norm = {norm}",
+        "{name}: grad_norm={norm}",
+        "{name}: mean=3, std=4, norm={norm}, max=5",
+        "{name} gradient norm: {norm}",
+        "{name} grad norm {norm}",
+        "grad norm of {name} is {norm}",
+        "Gradient norm for layer {name} = {norm}",
+        "Parameter {name} -> gradient L2 norm {norm}",
+        "step: 3, layer: {name}, l2_norm: {norm}",
+        "gradNorm = {norm} | name = {name}",
+        "{name} torch.Size([256, 128]) tensor({norm}, device='cuda:0')",
+        "{name} (256,) {norm}",
+        "{name},(256, 128),{norm}",
+        '{name},"(256, 128)",{norm}',
+        "{name}, 256x128, {norm}",
+        "{name};256 x 128;{norm}",
+        "{name}\t[256, 128]\t{norm}",
+        "{name}: tf.Tensor({norm}, shape=(), dtype=float32)",
+        "{name} np.float32({norm})",
+        '  "{name}": {norm},',
+    ],
+)
+def test_wordings(form):
+    """Each by itself, and as many as there are below a title."""
+    lines = ["Gradient norms:", "---------------"]
+    lines += [form.format(name=name, norm=norm) for name, norm in (("fc1.weight", 0.5), ("a.3.norm.bias", 1e-3))]
+    assert [(norm.name, norm.value) for norm in read_norms(lines, "file")] == [
+        ("fc1.weight", 0.5),
+        ("a.3.norm.bias", 1e-3),
+    ]
 
 
-def test_a_line_through_the_weights():
-    """Against scipy; the biases are apart."""
-    values = [0.0012, 0.02, 0.09, 1.7]
-    lines = [f"{i}.weight: {value}\n{i}.bias: 1e-9" for i, value in enumerate(values)]
-    table = judge(read_norms("\n".join(lines).splitlines(), "file"), "file")
-    row = table.iloc[0]
-    fit = stats.linregress(np.arange(4), np.log10(values))
-    half = stats.t.ppf(0.975, 2) * fit.stderr
-    assert row.decades_per_layer == pytest.approx(-fit.slope)
-    assert (row.decades_per_layer_low, row.decades_per_layer_high) == pytest.approx(
-        (-fit.slope - half, -fit.slope + half)
-    )
-    assert row.decades == pytest.approx(-3 * fit.slope)
-    assert row.verdict == "vanishes"
-    assert table[table.kind == "parameter"].verdict.fillna("").tolist() == [
-        "as expected", "", "as expected", "", "as expected", "", "as expected", ""
-    ]  # fmt: skip
+def test_a_number_beside_a_word_is_its_name():
+    lines = ["Layer 1: 0.5", "Layer 2, Gradient Norm: 0.25", "Layer norm: 0.125"]
+    assert [norm.name for norm in read_norms(lines, "file")] == ["Layer 1", "Layer 2", "Layer norm"]
 
 
-@pytest.mark.parametrize(("values", "verdict"), [
-    ([0.01, 0.01, 0.01], "healthy"), ([1.0, 0.1, 0.01], "explodes"), ([0.01, 0.1, 1.0], "vanishes"),
-    ([1e30, 1e30, 1e30], "explodes"), ([99, 99, 99], "healthy"), ([0.1, 0.1, 101], "explodes"),
-    ([math.nan] * 3, "explodes"), ([0.01, math.inf, 0.01], "explodes"), ([0.0, math.nan], "explodes"),
-    ([1e-7, 1e-7, 1e-7], "vanishes"), ([0.0, 0.01, 0.01], "vanishes"), ([0.02], "healthy"), ([0.0, 0.0], "vanishes"),
-])  # fmt: skip
-def test_verdicts(values, verdict):
-    table = judge(read_norms([f"{i}.W: {value}" for i, value in enumerate(values)], "file"), "file")
-    assert table.verdict[0] == verdict
-    assert table.value[1] == sum(value < 1e-6 for value in values)
-    assert table.value[2] == sum(not value <= 100 for value in values)
-    assert (table.verdict[1] == "no number") == (any(map(math.isnan, values)) and 0 not in values)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["name,shape,norm", 'a.W,"(3, 4)",0.5', "b.W,3x4,0.25"],
+        ["grad_norm,name", "0.5,a.W", "0.25,b.W"],
+        ["norm;weights", "0.5;a.W", "0.25;b.W"],
+        ["name,weight_norm,grad_norm,ratio", "a.W,7,0.5,0.07", "b.W,8,0.25,0.03"],
+        ["Parameter,Mean of gradient,Gradient Norm (L2)", "a.W,7,0.5", "b.W,8,0.25"],
+        [",name,norm", "0,a.W,0.5", "1,b.W,0.25"],
+        ["step,layer,gradient", "3,a.W,0.5", "3,b.W,0.25"],
+        ["module\tnumel\tgrad_l2", "a.W\t7\t0.5", "b.W\t8\t0.25"],
+        ["| name | gradient_norm |", "|------|------:|", "| a.W | 0.5 |", "| b.W | 0.25 |"],
+        ["name,value", "a.W,0.5", "b.W,0.25"],
+    ],
+)
+def test_a_header_says_which_columns(lines):
+    assert [(norm.name, norm.value) for norm in read_norms(lines, "file")] == [("a.W", 0.5), ("b.W", 0.25)]
 
 
-def test_two_weights_have_a_slope_and_no_interval():
-    row = judge(read_norms(["a.W: 1", "b.W: 0.01"], "file"), "file").iloc[0]
-    assert row.decades_per_layer == pytest.approx(2)
-    assert math.isnan(row.decades_per_layer_low)
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["0.01,fc1.weight"], "line 1: a norm must be .* got 'fc1.weight'; names stand first, unless a header says"),
+        (["name,grad_norm,grad_l2", "a,1,2"], "line 1: one column must be the norm.*got grad_norm, grad_l2"),
+        (["name,mean,std", "a,1,2"], "line 1: one column must be the norm.*got name, mean, std"),
+        (["name,norm", "a.W,0,01"], "line 2: 3 columns, where the header in line 1 has 2, got 'a.W,0,01'; in quotes"),
+        (["name,norm", "a.W,"], "line 2: no norm: it must be a number, or None where there is no gradient, got 'a.W,'"),
+        (["norm,name", "1,"], "line 2: no name, got '1,'"),
+        (["fc1.weight,n/a"], "line 1: a norm must be"),
+        (["Epoch 3, fc1.weight: 0.01"], "line 1: must be name,norm or name: norm, or columns under a header, got"),
+        (["a.W: 0.1, b.W: 0.2"], "line 1: must be"),
+        (["step: 3, a.W: 0.01", "step: 4, a.W: 0.01"], "line 2: a.W comes twice, in line 1"),
+        (["a.W: 0.01 (max 0.2)"], "line 1: a norm must be"),
+    ],
+)
+def test_mistakes_of_tables_and_wordings(lines, message):
+    with pytest.raises(UserError, match=message):
+        read_norms(lines, "file")
 
 
-def test_without_weights_there_is_nothing_to_judge():
-    with pytest.raises(UserError, match="file: no weight has a norm"):
-        judge(read_norms(["a.bias: 1"], "file"), "file")
+def test_the_way_of_commas_is_that_of_the_file():
+    """And what was taken is told of each."""
+    norms = read_norms(["a;1,234", "b;5"], "file")
+    assert [(norm.value, norm.taken) for norm in norms] == [(1.234, "a decimal comma"), (5, "")]
+    norms = read_norms(["a: 1,234", "b: 0.5"], "file")
+    assert [(norm.value, norm.taken) for norm in norms] == [(1234, "a decimal point"), (0.5, "")]
+    with pytest.raises(UserError, match=r"file: line 2: 1,234 may be 1234 or 1\.234"):
+        read_norms(["a: 1", "b: 1,234"], "file")
