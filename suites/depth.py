@@ -160,7 +160,7 @@ def _seed(cell: DepthCell, seed: int, network: Layer, blocks: Blocks, other: Lay
     every, above = ({"seed": seed, "position": range(first, cell.depth + 1), "unit": "1"} for first in (0, 1))
     return [
         *attenuation.gradient_rows(seed, cell.dtype, descent.norms, descent.stored.norms),
-        *stored_rows(seed, cell.dtype, stored),
+        *stored_rows(seed, cell.dtype, stored, found.variances),
         *(
             {**above, "parameter": name, "metric": "log10_weight_gradient", "value": values, "unit": "log10"}
             for name, values in descent.weight_norms.items()

@@ -152,7 +152,7 @@ def _unrolled(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     cells = [] if cell_norms is None else [{"metric": "log10_cell_gradient", "value": cell_norms - norms[-1]}]
     return [
         *attenuation.gradient_rows(seed, cell.dtype, norms, walk.stored[0].norms),
-        *stored_rows(seed, cell.dtype, walk.stored),
+        *stored_rows(seed, cell.dtype, walk.stored, walk.variances),
         *({**steps, **row, "unit": "log10"} for row in cells),
         {**steps, "metric": "forward_variance", "value": walk.variances, "unit": "1"},
         *({"seed": seed, "metric": "loss", "value": loss, "unit": "1"} for loss in losses),
@@ -182,7 +182,7 @@ def _attended(cell: SequenceCell, seed: int) -> list[dict[str, Any]]:
     steps = {"seed": seed, "position": range(len(x))}
     return [
         *attenuation.gradient_rows(seed, cell.dtype, norms, stored[0].norms),
-        *stored_rows(seed, cell.dtype, stored),
+        *stored_rows(seed, cell.dtype, stored, variances),
         {**steps, "metric": "forward_variance", "value": variances, "unit": "1"},
         *({"seed": seed, "metric": "loss", "value": loss, "unit": "1"} for loss in losses),
     ]

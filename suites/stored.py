@@ -55,20 +55,22 @@ def _surely_normal(size: int, dtype: np.dtype[Any]) -> float:
     return math.log10(float(np.finfo(dtype).smallest_normal) * math.sqrt(size))
 
 
-def stored_rows(seed: int, dtype: str, stored: Sequence[Stored]) -> list[dict[str, Any]]:
+def stored_rows(seed: int, dtype: str, stored: Sequence[Stored], variances: Any = ()) -> list[dict[str, Any]]:
     """Rows of where the gradient is lost first, on its way back from the last position, and of the other derivative.
 
     first_subnormal_position: from there on no element is a normal number of dtype; first_zero_position: from there on
     all are 0; float64_first_..., where dtype is another: from where on float64 would have it so. NaN where that is
-    nowhere. from_output_gradient: log10 of the norm, over that at the last position, with the derivative from the
-    output, where there is such a pass after the first.
+    nowhere, and of float64 where the forward pass, of these mean squares by position, leaves what dtype has and takes
+    the gradient with it: what float64's would leave of that is not known. from_output_gradient: log10 of the norm, over
+    that at the last position, with the derivative from the output, where there is such a pass after the first.
     """
     tiny, largest = np.finfo(DTYPES[dtype]).smallest_normal, stored[0].largest
     firsts = {"first_subnormal_position": largest < tiny, "first_zero_position": largest == 0}
     if dtype != "float64":
         limits = np.finfo(np.float64)
         ends = {"subnormal": limits.smallest_normal, "zero": limits.smallest_subnormal}
-        firsts |= {f"float64_first_{what}_position": stored[0].beyond < np.log10(end) for what, end in ends.items()}
+        beyond = np.full_like(stored[0].beyond, math.inf) if _blind(stored[0], variances, tiny) else stored[0].beyond
+        firsts |= {f"float64_first_{what}_position": beyond < np.log10(end) for what, end in ends.items()}
     with np.errstate(invalid="ignore"):
         curves = [other.norms - other.norms[-1] for other in stored[1:]]
     return [
@@ -84,6 +86,13 @@ def stored_rows(seed: int, dtype: str, stored: Sequence[Stored]) -> list[dict[st
             for curve in curves
         ),
     ]
+
+
+def _blind(stored: Stored, variances: Any, tiny: Any) -> bool:
+    """Whether a forward pass that dies out or overflows left nothing of the gradient, or no number, somewhere."""
+    squares = np.asarray(variances)
+    left = ~np.isfinite(squares) | ((squares > 0) & (squares < float(tiny) ** 2))
+    return bool(left.any() and not (stored.beyond > -math.inf).all())
 
 
 def _last(true: Array) -> float:

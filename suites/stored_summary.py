@@ -9,8 +9,9 @@ POSITIONS = {
     "first_subnormal_position": "where, on the way back, half of the seeds or more have no normal number left that is"
     " not rescaled; blank if fewer",
     "first_zero_position": "where they have nothing but 0 left",
-    "float64_first_subnormal_position": "the same of float32's gradient as float64 would keep it",
-    "float64_first_zero_position": "where float64 would have nothing but 0 left",
+    "float64_first_subnormal_position": "the same of float32's gradient as float64 would keep it; blank, too, where"
+    " float32's forward pass dies out or overflows, and the gradient with it: float64's may not",
+    "float64_first_zero_position": "where float64 would have nothing but 0 left; blank as that is",
 }
 # Columns of a summary, and what they mean.
 KEPT = POSITIONS | {

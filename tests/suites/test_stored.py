@@ -10,7 +10,7 @@ import pytest
 
 from kernels.activations import ACTIVATIONS
 from kernels.jit import scalar
-from suites import sequence
+from suites import depth, sequence
 from suites.attenuation import streams
 from suites.stored import Stored, stored_rows
 
@@ -92,6 +92,34 @@ def test_each_step_has_a_power_of_two_of_its_own():
     rows = {row["metric"]: row["value"] for row in stored_rows(0, "float32", [stored])}
     assert (rows["float64_first_subnormal_position"], rows["float64_first_zero_position"]) == (2, 2)
     assert rows["first_zero_position"] == 1
+
+
+@pytest.mark.parametrize(
+    ("activation", "architecture", "told"),
+    [("relu", "plain", False), ("tanh", "plain", True), ("relu", "residual", True)],
+)
+def test_where_the_forward_pass_died_out_nothing_is_told_of_float64(activation, architecture, told):
+    """ReLU has no slope where float32 has 0 and float64 a number; that of tanh is 1 at both."""
+    grid = {"architectures": [architecture], "activations": [activation], "initializers": ["too_small"]}
+    (cell,) = depth.cells(**grid, depths=[400], widths=[9], batch=2, seeds=1)
+    table = depth.measure(cell)
+    positions = [values(table, f"float64_first_{name}_position").item() for name in ("subnormal", "zero")]
+    if architecture == "plain":
+        assert values(table, "first_zero_position").item() > 100
+        assert [*map(math.isnan, positions)] == [not told] * 2
+    if activation == "tanh":
+        exact = values(table, "log10_gradient_norm")
+        assert abs(positions[1] - np.flatnonzero(exact < -323.3).max()) <= 1
+
+
+@pytest.mark.parametrize(("variance", "blind"), [(1e-80, True), (math.inf, True), (math.nan, True), (1e-70, False)])
+def test_a_gradient_that_is_0_for_another_reason_is_one_of_float64_too(variance, blind):
+    stored = Stored(None, 1)
+    stored.note(slice(None), np.array([[0.0], [1.0]], np.float32))
+    stored.beyond = np.array([-math.inf, 0.0])
+    rows = {row["metric"]: row["value"] for row in stored_rows(0, "float32", [stored], [1.0, variance])}
+    assert rows["first_zero_position"] == 0
+    assert math.isnan(rows["float64_first_zero_position"]) == blind
 
 
 def test_what_the_derivative_from_the_output_loses():
