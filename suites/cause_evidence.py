@@ -72,11 +72,11 @@ def own_loss(cell: Cell, rows: pd.DataFrame) -> float:
     """Decades that the activation takes or adds at weights that keep the forward variance at 1, over those measured.
 
     At least 1 where no such weights keep it for long, 1 where nothing is left of the gradient, nor of any through an
-    activation whose slope is 0 everywhere.
+    activation whose slope is 0 everywhere: in any architecture, elsewhere it is of those with a single factor a layer.
     """
-    if cell.architecture not in (*SINGLE_FACTOR, *NORMALISED):
-        return math.nan
     field, measured = MeanField.of(lookup_activation(cell.activation)), decades(rows).mean
+    if cell.architecture not in (*SINGLE_FACTOR, *NORMALISED):
+        return 1.0 if measured == -math.inf and field.slope_moment(1.0) == 0 else math.nan
     own = factors(cell) * _gained(field.slope_moment(1.0), field.value_moment(1.0))
     share = 1.0 if own == measured == -math.inf else own / measured
     return float(np.fmax(share, 1.0 if _unstable(cell) else math.nan))

@@ -41,14 +41,18 @@ class Cause:
 
 
 def _best_activation(cell: Cell) -> Cell | None:
-    """The same with the activation, of all but the identity, that theory predicts to change the gradient least."""
+    """The same with the activation, of all but the identity, that theory predicts to change the gradient least.
+
+    tanh where theory is silent about all of them.
+    """
     found = {}
     for name in ACTIVATIONS:
         other = changed(cell, activation=name)
         if other is not None and name != "identity":
             found[other] = abs(PREDICTIONS[cell.architecture](**vars(other)).curve[0])
     finite = {other: total for other, total in found.items() if math.isfinite(total)}
-    return min(finite, key=lambda other: round(finite[other], 2)) if finite else None
+    best = min(finite, key=lambda other: round(finite[other], 2), default=None)
+    return best or changed(cell, activation="tanh")
 
 
 def _single_path(cell: Cell) -> Cell | None:
@@ -84,10 +88,12 @@ _ROWS = (
     Cause(
         name="activation",
         about="chi is not 1 even at weights that keep the forward variance, or none keeps it: at the critical one it "
-        "dies out or grows on; without it: the activation of which theory expects least, the same weights",
+        "dies out or grows on, or every slope is 0; without it: the activation of which theory expects least, or tanh, "
+        "the same weights",
         evidence=evidence.own_loss,
         threshold=SHARE,
-        unit="of the measured decades: at weights that keep the variance; 1 if no critical point is stable",
+        unit="of the measured decades: at weights that keep the variance; 1 if no critical point is stable, or no "
+        "slope is other than 0",
         remove=_best_activation,
     ),
     Cause(

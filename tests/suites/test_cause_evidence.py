@@ -77,6 +77,14 @@ def test_a_slope_that_is_0_everywhere_takes_all_of_the_gradient(named, architect
     )
 
 
+@pytest.mark.parametrize(("name", "measured", "evidence"), [
+    ("nothing", -math.inf, 1.0), ("nothing", -3.0, math.nan), ("square", -math.inf, math.nan),
+])  # fmt: skip
+def test_elsewhere_it_is_evidence_where_nothing_is_left(named, name, measured, evidence):
+    """The candidate and the output of an LSTM pass it; a GRU's state goes past it."""
+    assert own_loss(cell(named(name), "residual"), left(measured)) == pytest.approx(evidence, nan_ok=True)
+
+
 def test_a_variance_that_rounding_hides_is_no_evidence(named):
     assert math.isnan(normalised(cell(named("lifted"), "batchnorm", dtype="float64"), left(-3.0)))
 
