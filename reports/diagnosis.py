@@ -106,8 +106,8 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
         return text_of(row.value) + ("" if row.unit == "norm" else " of their size apart")
 
     values = [value(row) for row in part.itertuples()]
-    decides = part.decides.eq(True).map({True: "decides", False: ""})
-    shown = pd.DataFrame({"scale": part.name, "value": values, "verdict": part.verdict, "": decides})
+    names = part.name.where(part.decides.ne(True), part.name + " (decides)")
+    shown = pd.DataFrame({"scale": names, "value": values, "verdict": part.verdict})
     emit(shown, title="\nThe same gradient on several scales")
 
 
@@ -172,7 +172,8 @@ def reason(part: pd.DataFrame) -> str:
         return "\n".join(lines)
     if len(untested):
         return "\n".join(["Cause: none of those that can be tested.", *_abouts(untested)])
-    return "Cause: none of the candidates; no change that removes one brings the gradient nearer to being kept."
+    told = "no change that removes one brings the gradient nearer to being kept"
+    return f"Cause: none of the candidates; {told} by more than seeds differ, and a quarter of what is wrong."
 
 
 def _abouts(part: pd.DataFrame) -> list[str]:

@@ -113,12 +113,15 @@ def collapse_with_depth(cell: Cell, rows: pd.DataFrame) -> float:
 
 
 def expected(*architectures: str) -> Callable[[Cell, pd.DataFrame], float]:
-    """Decades that theory expects of the configuration, either way, of these architectures; NaN where it is silent."""
-    return lambda cell, rows: (
-        abs(float(PREDICTIONS[cell.architecture](**vars(cell)).curve[0]))
-        if cell.architecture in architectures
-        else math.nan
-    )
+    """Decades that theory expects of these architectures, either way, measured where it is silent; NaN of others."""
+
+    def evidence(cell: Cell, rows: pd.DataFrame) -> float:
+        if cell.architecture not in architectures:
+            return math.nan
+        theory = float(PREDICTIONS[cell.architecture](**vars(cell)).curve[0])
+        return abs(decades(rows).mean if math.isnan(theory) else theory)
+
+    return evidence
 
 
 def lost(cell: Cell, rows: pd.DataFrame) -> float:

@@ -144,7 +144,7 @@ _ROWS = (
         about="LayerNorm stands on the skip path itself; without it: on the branches",
         evidence=evidence.expected("transformer_post"),
         threshold=LIMIT,
-        unit="decades that theory expects of norms on the path",
+        unit="decades that theory expects of norms on the path; measured where it is silent",
         remove=_with(architecture="transformer_pre"),
     ),
     Cause(

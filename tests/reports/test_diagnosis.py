@@ -100,6 +100,21 @@ def test_what_is_no_number_is_no_blank_in_any_table(capsys):
     assert norm == {"a.W": "no number", "b.1.W": "0.01", "b.2.W": "no number", "c.bias": "no number", "d.W": ""}
 
 
+@pytest.mark.parametrize(
+    ("lines", "decides"),
+    [
+        (["a.W: 0.01", "b.W: 0.02"], "line through the norms (decides) │ -0.30 decades │ healthy"),
+        (["a.W: 1e-9", "b.W: 0.02"], "weight gradients that vanish (decides) │ 1 of 2 │ vanishes"),
+        (["a.W: 1e-9", "b.W: 0"], "line through the norms │ no number │ no number"),
+    ],
+)
+def test_the_scale_that_decides_is_marked(capsys, lines, decides):
+    show(norms(*lines), "table")
+    out = capsys.readouterr().out.replace(MINUS, "-")
+    assert decides in " ".join(out.split())
+    assert max(len(line) for line in out.splitlines() if line.startswith(("┃", "│"))) <= 80
+
+
 def test_a_thousand_parameters_are_not_listed(capsys):
     show(norms(*(f"layers.{i}.weight: {1e-7 if i < 30 else 0.01}" for i in range(1000))), "table")
     lines = capsys.readouterr().out.splitlines()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from suites.cause_evidence import lost_to_bends, normalised, own_loss
+from suites.cause_evidence import expected, lost_to_bends, normalised, own_loss
 from suites.interventions import subject
 from suites.schema import rows
 
@@ -83,6 +83,15 @@ def test_a_slope_that_is_0_everywhere_takes_all_of_the_gradient(named, architect
 def test_elsewhere_it_is_evidence_where_nothing_is_left(named, name, measured, evidence):
     """The candidate and the output of an LSTM pass it; a GRU's state goes past it."""
     assert own_loss(cell(named(name), "residual"), left(measured)) == pytest.approx(evidence, nan_ok=True)
+
+
+def test_where_theory_is_silent_of_norms_on_the_path_the_measured_decades_are_evidence():
+    """A LayerNorm of one unit leaves nothing, and theory is of more; at 64 units it has a curve."""
+    evidence = expected("transformer_post")
+    assert evidence(cell("tanh", "transformer_post", width=1), left(-math.inf)) == math.inf
+    assert evidence(cell("tanh", "transformer_post", width=1), left(3.0, 5.0)) == 4.0
+    assert evidence(cell("tanh", "transformer_post", n=4, width=64), left(1e9)) < 3
+    assert math.isnan(evidence(cell("tanh", "transformer_pre"), left(-math.inf)))
 
 
 def test_a_variance_that_rounding_hides_is_no_evidence(named):
