@@ -51,7 +51,9 @@ def _of_decades(row: dict[str, Any], factor: str) -> str:
     total, per = row["decades"], f"decades_per_{factor}"
     if math.isnan(total):
         return f"{text}{row['about'][:1].upper()}{row['about'][1:]}."
-    text += f"{_left(total)}: {signed(total)} decades, {signed(row[per], 4)} per {factor}{_interval(row, per)}"
+    zero, seeds = row.get("seeds_zero", row["seeds"]), row["seeds"]
+    some = f" in {zero} of {seeds} seeds" if 0 < zero < seeds else ""
+    text += f"{_left(total)}{some}: {signed(total)} decades, {signed(row[per], 4)} per {factor}{_interval(row, per)}"
     if not row["certain"] and row["seeds"] > 1:
         text += ", so that the verdict is not certain"
     predicted = row["predicted_decades"]
@@ -106,7 +108,7 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
         return text_of(row.value) + ("" if row.unit == "norm" else " of their size apart")
 
     values = [value(row) for row in part.itertuples()]
-    names = part.name.where(part.decides.ne(True), part.name + " (decides)")
+    names = part.name + part.decides.fillna(False).map({True: " (decides)", False: ""})
     shown = pd.DataFrame({"scale": names, "value": values, "verdict": part.verdict})
     emit(shown, title="\nThe same gradient on several scales")
 
@@ -158,7 +160,7 @@ def _causes(part: pd.DataFrame, factor: str) -> None:
 
 
 def reason(part: pd.DataFrame) -> str:
-    """Which candidates are causes, and what they are, in sentences: the certain ones, then what one seed hides."""
+    """Which candidates are causes, and what they are, in sentences: the certain ones, then what the seeds hide."""
     causes, untested, untold = (part[part.effect == effect] for effect in (CAUSE, UNTESTED, CANNOT_TELL))
     lines = []
     if len(causes):
@@ -166,7 +168,9 @@ def reason(part: pd.DataFrame) -> str:
         each = ", each by itself" if len(found) > 1 else ""
         lines = [f"{several(len(found), 'cause')}{each}: {listed(found)}.", *_abouts(causes)]
     if len(untold):
-        text = f"one seed cannot tell: {listed([*untold.name])}; give --seeds 2 or more."
+        seeds = untold.seeds.min()
+        who, wanted = ("one seed", "2 or more") if seeds == 1 else (f"{seeds} seeds", "more")
+        text = f"{who} cannot tell: {listed([*untold.name])}; give --seeds {wanted}."
         lines.append(f"Of the others {text}" if lines else f"Cause: {text}")
     if lines:
         return "\n".join(lines)

@@ -16,7 +16,7 @@ from suites.loss_norms import LOSS, loss_norms
 from suites.prices import price
 from suites.remedies import CLIP, applicable
 from suites.step_time import step_time
-from suites.verdicts import CANNOT_TELL, HEALTHY, NO_EFFECT, SHARE, Decades, decades, effect, gain
+from suites.verdicts import CANNOT_TELL, HEALTHY, NO_EFFECT, SHARE, Decades, decades, effect, gain, hidden
 
 # measure(cells): the rows of each, in their order.
 Measure = Callable[[Sequence[Cell]], list[pd.DataFrame]]
@@ -25,11 +25,13 @@ NO_EVIDENCE, UNTESTED, OTHERWISE = "no evidence", "untested", "explained otherwi
 
 COLUMNS = [
     "kind", "name", "verdict", "certain", "caveats", "decides", "about", "value", "unit", "threshold", "effect",
-    "becomes", "seeds", "decades", "decades_low", "decades_high", "per_factor", "per_factor_low", "per_factor_high",
-    "predicted_decades", "predicted_per_factor", "decades_bought", "decades_bought_low", "decades_bought_high",
-    "baseline_nanoseconds", "nanoseconds", "added_nanoseconds", "time_ratio", "time_ratio_low", "time_ratio_high",
-    "free", "decades_per_nanosecond", "norm_before", "norm_after", "matrices", "smallest", "largest", "worst",
+    "becomes", "seeds", "seeds_zero", "decades", "decades_low", "decades_high", "per_factor", "per_factor_low",
+    "per_factor_high", "predicted_decades", "predicted_per_factor", "decades_bought", "decades_bought_low",
+    "decades_bought_high", "baseline_nanoseconds", "nanoseconds", "added_nanoseconds", "time_ratio", "time_ratio_low",
+    "time_ratio_high", "free", "decades_per_nanosecond", "norm_before", "norm_after", "matrices", "smallest",
+    "largest", "worst",
 ]  # fmt: skip
+TYPES = {"seeds": "Int64", "seeds_zero": "Int64", "matrices": "Int64", "decides": "boolean"}
 
 
 def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
@@ -41,9 +43,10 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
     norms of weight gradients under a loss, by kind of matrix and one by one (suites.norm_thresholds).
     cause: a candidate with its evidence (value, in unit) and threshold. Where the evidence reaches it, becomes is the
     configuration without the candidate, with its measured decades, and effect is CAUSE where they are nearer to 0
-    (Gain.real), COUNTERACTS where they are further from it, NO_EFFECT elsewhere, and CANNOT_TELL of one seed; below it
-    effect is NO_EVIDENCE, UNTESTED where no configuration lacks the candidate alone, and OTHERWISE for a last resort
-    (Cause.last) where without another cause alone the gradient is healthy, or all but a SHARE of what was wrong gone.
+    (Gain.real), COUNTERACTS where they are further from it, CANNOT_TELL where noise may hide that, NO_EFFECT elsewhere;
+    below it effect is NO_EVIDENCE, UNTESTED where no configuration lacks the candidate alone, and OTHERWISE for a last
+    resort (Cause.last) where without another cause alone the gradient is healthy, or all but a SHARE of what was wrong
+    gone.
     remedy: decades with it, decades bought, effect (suites.verdicts.effect), and its price (suites.prices.price).
     A healthy configuration has neither causes nor remedies.
     """
@@ -60,11 +63,7 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
         found += _causes(cell, before, evidence, without, measured)
         found += _remedies(cell, before, remedies, measured, norms)
     factor = summary.FACTORS[kind(cell)][1]
-    table = (
-        pd.DataFrame(found)
-        .reindex(columns=COLUMNS)
-        .astype({"seeds": "Int64", "matrices": "Int64", "decides": "boolean"})
-    )
+    table = pd.DataFrame(found).reindex(columns=COLUMNS).astype(TYPES)
     return table.rename(columns=lambda name: name.replace("per_factor", f"decades_per_{factor}"))
 
 
@@ -78,6 +77,7 @@ def _subject(cell: Cell, rows: pd.DataFrame, before: Decades, against: list[str]
         "caveats": "; ".join(against),
         "about": "; ".join(remark.removeprefix(f"{name}: ").replace(f" for {name}", "") for remark in remarks),
         **_estimate(cell, before),
+        "seeds_zero": row["seeds_zero"],
         "predicted_decades": row["predicted_total_decades"],
         "predicted_per_factor": row["predicted_total_decades"] / factors(cell),
     }
@@ -138,7 +138,7 @@ def _cause(
     offset = cause.offset(cell)
     after = Decades(tuple(value + offset for value in measured[other].values))
     worth = gain(before, after)
-    named = CANNOT_TELL if worth.untold else CAUSE if worth.real else COUNTERACTS if worth.harms else NO_EFFECT
+    named = CAUSE if worth.real else COUNTERACTS if worth.harms else CANNOT_TELL if hidden(before, worth) else NO_EFFECT
     return {**row, **_change(cell, other, before, after), "effect": named}
 
 

@@ -86,11 +86,6 @@ class Gain:
         return self.low > 0 and self.share >= SHARE
 
     @property
-    def untold(self) -> bool:
-        """Whether there is no interval, of one seed."""
-        return math.isinf(self.high) and math.isfinite(self.bought)
-
-    @property
     def harms(self) -> bool:
         """The same the other way: the gradient is further from being kept than before."""
         return self.high < 0 and self.share <= -SHARE
@@ -120,6 +115,11 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> float:
     return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * math.sqrt(total)
 
 
+def hidden(before: Decades, worth: Gain) -> bool:
+    """Whether the noise leaves room for a SHARE of what was wrong, either way; with one seed it does."""
+    return max(-worth.low, worth.high) > SHARE * before.off
+
+
 def effect(before: Decades, after: Decades) -> str:
     """What a change does to a gradient that is not healthy, by the verdict on what it becomes.
 
@@ -137,4 +137,4 @@ def effect(before: Decades, after: Decades) -> str:
         return EASES
     if worth.high < 0:
         return HARMS
-    return CANNOT_TELL if max(-worth.low, worth.high) > SHARE * before.off else NO_EFFECT
+    return CANNOT_TELL if hidden(before, worth) else NO_EFFECT

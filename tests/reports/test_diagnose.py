@@ -67,6 +67,7 @@ def test_a_terminal_gets_sentences(printed):
     titles = {"The same gradient on several scales", "Norms of weight gradients, by kind of matrix"}
     titles |= {"Why: the same without each candidate, measured", "What would mend it, measured"}
     assert titles <= {*map(str.strip, lines)}
+    assert sum("(decides)" in line for line in lines) == 1
     assert any(line.startswith("1 cause: forgetting (without it ") for line in lines)
     assert "forgetting: gates that start half closed forget" in lines
     assert any(line.startswith("time: a training step over the baseline's, ") for line in lines)

@@ -37,6 +37,10 @@ def test_a_caveat_stands_beside_the_verdict():
         ({}, "0.63 of the gradient is left: -0.20 decades, -0.0100 per layer (-0.0200 to 0.0000)."),
         ({"decades": 5.0, "verdict": "explodes"}, "explodes. The gradient arrives 10⁵ times as large: +5.00 decades"),
         ({"decades": -math.inf, "verdict": "vanishes"}, "Nothing of the gradient is left, it is exactly 0: -∞ decades"),
+        (
+            {"decades": -math.inf, "seeds_zero": 1},
+            ". Nothing of the gradient is left, it is exactly 0 in 1 of 3 seeds: -∞",
+        ),
         ({"decades": 0.001}, "healthy. All of the gradient is left: 0.00 decades"),
         ({"verdict": "vanishes", "caveats": "all is alike"}, "constant: vanishes, and all is alike. "),
         ({"certain": False}, "so that the verdict is not certain"),
@@ -168,8 +172,11 @@ def test_the_best_stand_first_and_what_costs_nothing_says_so():
 def test_without_a_cause_it_says_so():
     none = {"effect": "no evidence", "name": "saturation", "about": "flat", "decades": math.nan}
     assert reason(pd.DataFrame([none])).startswith("Cause: none of the candidates")
-    single = {**none, "effect": "cannot tell"}
+    single = {**none, "effect": "cannot tell", "seeds": 1}
     assert reason(pd.DataFrame([single])) == "Cause: one seed cannot tell: saturation; give --seeds 2 or more."
+    assert reason(pd.DataFrame([{**single, "seeds": 3}])).startswith(
+        "Cause: 3 seeds cannot tell: saturation; give --seeds more"
+    )
     untested = {**none, "effect": "untested", "name": "shared_attention", "about": "each token has a share; no change"}
     assert reason(pd.DataFrame([none, untested])) == (
         "Cause: none of those that can be tested.\nshared_attention: each token has a share"
@@ -179,7 +186,7 @@ def test_without_a_cause_it_says_so():
 def test_causes_that_are_certain_stand_before_what_one_seed_cannot_tell():
     """A gradient that is 0 with the cause and not without it leaves nothing to seeds."""
     certain = {"effect": "cause", "name": "dead_units", "about": "no slope; a leak", "decades": -0.3}
-    untold = {**certain, "effect": "cannot tell", "name": "weight_scale", "about": "off"}
+    untold = {**certain, "effect": "cannot tell", "name": "weight_scale", "about": "off", "seeds": 1}
     assert reason(pd.DataFrame([untold, certain])).replace(MINUS, "-").splitlines() == [
         "1 cause: dead_units (without it -0.30 decades).",
         "dead_units: no slope",

@@ -86,7 +86,10 @@ def test_what_is_no_more_than_noise_is_no_cause():
         return -9.0 if cell.initializer == base.initializer else -4.0
 
     assert causes(diagnose(base, synthetic(total)))["weight_scale"] == "cause"
-    assert causes(diagnose(base, synthetic(total, noise=20.0)))["weight_scale"] == "no effect"
+    assert causes(diagnose(base, synthetic(total, noise=20.0)))["weight_scale"] == "cannot tell"
+    assert (
+        causes(diagnose(base, synthetic(lambda cell: total(cell) / 5 - 7.2, noise=0.1)))["weight_scale"] == "no effect"
+    )
     assert causes(diagnose(base, synthetic(lambda cell: 5 * total(cell) + 36)))["weight_scale"] == "counteracts"
 
 
