@@ -11,6 +11,7 @@ from reports.tables import cell as text_of
 from reports.tables import emit
 from reports.words import listed, number, power, several, signed
 from suites.diagnosis import CAUSE, NO_EVIDENCE, OTHERWISE, UNTESTED
+from suites.diagnosis_scales import UNMEASURED
 from suites.norm_thresholds import NO_GRADIENT, SCALE
 from suites.prices import FREE
 from suites.summary import FACTORS
@@ -102,7 +103,7 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
         if row.unit == "matrices":
             return f"{row.value:.0f} {row.about.partition(' weight')[0]}"
         if math.isnan(row.value):
-            return NO_NUMBER
+            return row.unit if row.unit.startswith(UNMEASURED) else NO_NUMBER
         if row.unit == "decades":
             return f"{signed(row.value)} decades"
         return text_of(row.value) + ("" if row.unit == "norm" else " of their size apart")

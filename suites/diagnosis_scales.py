@@ -8,7 +8,7 @@ import pandas as pd
 
 from suites.alike import ALIKE, Spread
 from suites.interventions import Cell, kind
-from suites.loss_norms import LOSS
+from suites.loss_norms import LONGEST, LOSS
 from suites.norm_thresholds import SCALE, VANISHED, by_kind, counted, judge_norms, one_by_one
 from suites.parameter_names import layers
 from suites.summary import FACTORS
@@ -16,6 +16,7 @@ from suites.verdicts import HEALTHY, LIMIT, NO_NUMBER, VANISHES, Decades
 
 Row = dict[str, Any]
 ALIKE_VERDICT = "alike"
+UNMEASURED = "not measured"
 
 
 def scales(cell: Cell, rows: pd.DataFrame, before: Decades, norms: pd.DataFrame, found: Spread) -> Iterator[Row]:
@@ -53,6 +54,10 @@ def _defined(value: float) -> float:
 def _document_scale(cell: Cell, matrices: pd.DataFrame) -> Iterator[Row]:
     """The second document's thresholds of weight gradients' norms."""
     if matrices.empty:
+        yield {
+            "kind": "scale", "name": "weight gradients", "unit": f"{UNMEASURED}: over {LONGEST} steps",
+            "about": "all steps would be in memory at once", "verdict": NO_NUMBER,
+        }  # fmt: skip
         return
     names, logs = matrices.parameter.tolist(), matrices.log10_norm.tolist()
     judged = judge_norms(logs, layers(names))

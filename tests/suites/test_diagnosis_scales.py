@@ -80,6 +80,12 @@ def test_of_one_sample_the_units_are_compared(batch, spread, scale, value, verdi
     assert row["value"] == pytest.approx(value, nan_ok=True)
 
 
+def test_norms_of_more_steps_than_memory_holds_are_told_to_be_missing():
+    *_, row = scales(RNN, STORED, Decades((-0.5,)), norms().head(0), DIFFERENT)
+    assert (row["name"], row["verdict"]) == ("weight gradients", "no number")
+    assert row["unit"] == "not measured: over 2000 steps"
+
+
 def test_the_relative_scale_decides():
     assert [row["name"] for row in found(-7.0, -2.0) if row.get("decides")] == ["relative decades"]
 
