@@ -19,6 +19,7 @@ WHOLE = r'"(?:[^"]|"")*"|\((?:[^()]|\([^()]*\))*\)|\[[^][]*\]|(?:(?<=[^,\s]\s)|(
 DELIMITERS = (r"\t", ";", r"\|", ",")
 LABELLED, SPACE = r":(?=\s|$)|=", r"\s+"
 SHAPE = re.compile(r"[\w.]*[(\[][\[(\d\s,)\]]*[)\]]|\d+(\s*[x\N{MULTIPLICATION SIGN}*]\s*\d+)+")
+VECTOR = re.compile(r"""(^|[\s,;|"=:]|Size\()[(\[]\s*\d*\s*,?\s*[)\]]""")  # a shape of one axis, or none
 ABSENT = ("none", "null")  # stands for a gradient that is not there
 SHOWN = 60  # characters of a line in a message
 
@@ -27,13 +28,15 @@ SHOWN = 60  # characters of a line in a message
 class Norm:
     """The norm of one parameter's gradient, None where it has no gradient; line is where it stands.
 
-    taken: how its commas were read, "" where there are none.
+    taken: how its commas were read, "" where there are none. vector: whether a shape beside it says that it is of a
+    parameter of one axis, or none.
     """
 
     name: str
     value: float | None
     line: int
     taken: str = ""
+    vector: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
     """
     header: _Header | None = None
     found: dict[str, tuple[int, Written]] = {}
+    vectors = set()
     for number, line in enumerate(lines, start=1):
         text, place = line.strip().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").strip(), f"{source}: line {number}"
         delimiter, fields = _fields(text.rstrip(","))
@@ -78,12 +82,16 @@ def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
             order = "; names stand first, unless a header says otherwise" if readings(name) and not values else ""
             raise UserError(f"{place}: a norm must be a number of 0 or more, inf, nan or None, got {norm!r}{order}")
         found[name] = number, Written(norm, place, delimiter == ";")
+        vectors |= {name} if VECTOR.search(text) else set()
     if not found:
         raise UserError(f"{source}: no norms; a line is a parameter's name and its norm, as in fc1.weight,0.0123")
     there = {name: norm for name, (_, norm) in found.items() if norm.text.lower() not in ABSENT}
     numbers, way = read([*there.values()])
     known = dict(zip(there, numbers, strict=True))
-    return [Norm(name, known.get(name), line, way if "," in norm.text else "") for name, (line, norm) in found.items()]
+    return [
+        Norm(name, known.get(name), line, way if "," in norm.text else "", name in vectors)
+        for name, (line, norm) in found.items()
+    ]
 
 
 def _split(text: str, separator: str) -> list[str]:

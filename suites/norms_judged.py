@@ -26,14 +26,15 @@ COLUMNS = [
 def judge(norms: list[Norm], source: str) -> pd.DataFrame:
     """A row for the network (kind subject), three for scales, one by kind of parameter and by parameter.
 
-    Matrices are those of names that say so; where none does, everything is taken but biases and norms. Layers are in
-    the order of suites.parameter_names.layers, the input's first. scale tells what the verdict is by, and decides marks
-    its rows: ABSOLUTE where any matrix explodes, or none does and any vanishes (suites.norm_thresholds), elsewhere
-    LINE, by LIMIT. decades is what a straight line through log10 of the norms changes from the last layer to the first,
-    decades_per_layer its slope, with 95 % intervals (least squares); NaN where a norm is 0 or not finite, through which
-    there is no line, or where there is one layer. UserError where nothing has a norm that can be judged.
+    Matrices are those of names that say so, and of no shape that denies it; where no name does, everything is taken
+    but biases and norms. Layers are in the order of suites.parameter_names.layers, the input's first. scale tells what
+    the verdict is by, and decides marks its rows: ABSOLUTE where any matrix explodes, or none does and any vanishes
+    (suites.norm_thresholds), elsewhere LINE, by LIMIT. decades is what a straight line through log10 of the norms
+    changes from the last layer to the first, decades_per_layer its slope, with 95 % intervals (least squares); NaN
+    where a norm is 0 or not finite, through which there is no line, or where there is one layer. UserError where
+    nothing has a norm that can be judged.
     """
-    there = [(norm.name, norm.value) for norm in norms if norm.value is not None]
+    there = [(norm.name, norm.value) for norm in norms if norm.value is not None and not norm.vector]
     weights = [(name, value) for name, value in there if group(name) == "weight"]
     named = bool(weights)
     if not named:
@@ -89,7 +90,8 @@ def _told(norms: Sequence[Norm], names: Sequence[str], places: Sequence[int], na
 
 
 def _apart(norm: Norm) -> dict[str, Any]:
-    about = NO_GRADIENT if norm.value is None else f"{group(norm.name)}, apart"
+    what = "no matrix" if norm.vector and group(norm.name) == "weight" else group(norm.name)
+    about = NO_GRADIENT if norm.value is None else f"{what}, apart"
     return {"kind": "parameter", "name": norm.name, "about": about, "value": norm.value, "unit": "norm"}
 
 

@@ -159,3 +159,18 @@ def test_what_was_taken_is_told():
     ).slope * 10)  # fmt: skip
     assert "layers are taken in the order of their numbers, by which the file is not sorted" in row.about
     assert "norms have a decimal comma: 0.1 in line 1" in row.about
+
+
+@pytest.mark.parametrize("shape", ['"(64,)"', "(64,)", "torch.Size([64])", "[64]", "()", "64"])
+def test_what_a_shape_denies_is_no_matrix(shape):
+    """The scale of a BatchNorm in a Sequential is called weight, too."""
+    lines = ["name,shape,norm", 'features.0.weight,"(64, 3, 3, 3)",0.01', f"features.1.weight,{shape},1e-9"]
+    table = judge(read_norms(lines, "file"), "file")
+    known = shape != "64"
+    assert table.verdict[0] == ("healthy" if known else "vanishes")
+    assert (table.about.iloc[-1] == "no matrix, apart") == known
+
+
+def test_an_index_in_a_name_is_no_shape():
+    lines = ["layers[0].weight: 1e-9", "params['a'][1]['kernel'] 0.01"]
+    assert [norm.vector for norm in read_norms(lines, "file")] == [False, False]
