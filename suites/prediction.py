@@ -97,6 +97,11 @@ def spread(field: MeanField, q: float) -> float:
     return 3 * flatness(field.df, q, field.breaks) - 1
 
 
+def less(rule: Initializer) -> float:
+    """Of a spread: orthogonal weights keep a norm, and what a Gaussian matrix adds, 2/width per layer, is missing."""
+    return 2.0 if rule.name == "orthogonal" else 0.0
+
+
 def flatness(g: Function, q: float, breaks: tuple[float, ...]) -> float:
     """E[g^4] / E[g^2]^2 of x ~ N(0, q); inf where g is 0 everywhere, or its square overflows.
 
@@ -149,11 +154,11 @@ def check_spread(spread: float, width: int, batch: int, depth: int = 0, banded: 
 
     spread: of one sample. Of two samples of a batch only what slopes share adds up at first, (spread - 2)/3, and more
     as their gradients turn to one another, which takes some width of layers: simulated ReLU networks of widths 12 to
-    16, batches 4 to 64, depths 6 to 25, have at most 0.4 depth/width of the spread more, and 0.8 of it in all. depth is
-    0 where the layers' weights are the same. banded: whether a band tells by how much one sample is less.
+    16, batches 4 to 64, depths 6 to 25, have at most 0.4 depth/width of the spread more, deeper ones all of it. depth
+    is 0 where the layers' weights are the same. banded: whether a band tells by how much one sample is less.
     """
     shared = spread if batch == 1 else spread / batch + (1 - 1 / batch) * max(spread - 2, 0.0) / 3
-    turned = min(shared + 0.4 * depth / width * spread, max(shared, 0.8 * spread))
+    turned = min(shared + 0.4 * depth / width * spread, spread)
     if not turned / width < (LARGEST_BANDED_SPREAD if banded else LARGEST_SPREAD):
         raise NoTheoryError("so few units of a layer carry gradient that no network is like the mean of all")
 

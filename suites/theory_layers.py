@@ -6,21 +6,30 @@ end is independent of the weights.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kernels.correlation import normalised_pair
 from kernels.critical import LARGEST_VARIANCE, SMALLEST_VARIANCE, MeanField, expectation
-from kernels.initializers import Initializer
 from kernels.moments import EPSILON as EPS
-from suites.prediction import PROMISED, Moments, NoTheoryError, Prediction, check_spread, ingredients, settled, spread
+from suites.prediction import (
+    PROMISED,
+    Moments,
+    NoTheoryError,
+    Prediction,
+    check_spread,
+    ingredients,
+    less,
+    settled,
+    spread,
+)
 
 LEAST_BATCH = 6  # of BatchNorm: below it 1/variance of a unit's batch has itself no finite variance
 # Relative, in a mean square of pre-activations between samples of a batch: simulated networks of Swish, GELU and
 # Softplus, widths 32 to 256, batches 8 to 64, leave the line by up to 0.018 decades per layer there.
 LARGEST_DIFFERENCE = 3.0
+LINEAR_SPREAD = 4.0  # the spread below which slopes are nearly the same everywhere, as those of linear layers, 2
 STEP = 1e-3  # of q, of a numerical derivative
 ALIKE = 1.001  # growth of those differences per layer that is 1 but for rounding
 LARGEST_WANDERING = 1.0  # of the variance of one sample's ln|Ju|^2, over what its band has: it would be sqrt(2) as wide
@@ -38,14 +47,12 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     sw2, sb2 = rule.weight_variance(width, width), rule.bias_variance(width)
     moments = Moments.of(field)
     variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
-    spreads = [(moments.spread(q) - _less(rule)) / width for q in variances]
-    prediction = _of_layers([sw2 * moments.slope(q) for q in variances], spreads, width, batch)
+    spreads = [(moments.spread(q) - less(rule)) / width for q in variances]
     wandering = _wandering(field, variances) / width
     if batch > 1 and not _in_batches(wandering, depth) <= PROMISED * depth:
         raise NoTheoryError("the variances of its pre-activations wander off, differently in every network and sample")
-    if batch == 1 and not _less(rule) and not wandering <= LARGEST_WANDERING * sum(spreads):
-        return replace(prediction, sd=np.full(depth + 1, np.nan))
-    return prediction
+    banded = batch == 1 and (less(rule) > 0 or wandering <= LARGEST_WANDERING * sum(spreads))
+    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, width, batch, banded)
 
 
 def _wandering(field: MeanField, variances: list[float]) -> float:
@@ -101,17 +108,16 @@ def _skipping(
     growths = [square * into * out * moments.slope(q) for q in variances]
     # Of |g + u|^2, u what comes through the branch: 2 g u has variance 4 growth / width, |u|^2 that of two layers.
     spreads = [
-        (4 * share * (1 - share) + share * share * (moments.spread(q) + 2 - 2 * _less(rule))) / width
+        (4 * share * (1 - share) + share * share * (moments.spread(q) + 2 - 2 * less(rule))) / width
         for share, q in zip((1 - 1 / (1 + growth) for growth in growths), variances, strict=True)
     ]
-    return _of_layers([1 + growth for growth in growths], spreads, width, batch)
+    return _of_layers([1 + growth for growth in growths], spreads, width, batch, banded=batch == 1)
 
 
-def _of_layers(factors: list[float], spreads: list[float], width: int, batch: int) -> Prediction:
-    """With the band where there is one sample."""
-    prediction = Prediction.of_factors(factors, spreads if batch == 1 else None)
+def _of_layers(factors: list[float], spreads: list[float], width: int, batch: int, banded: bool) -> Prediction:
+    prediction = Prediction.of_factors(factors, spreads if banded else None)
     depth = len(spreads)
-    check_spread(sum(spreads) / depth * width, width, batch, depth, banded=batch == 1)
+    check_spread(sum(spreads) / depth * width, width, batch, depth, banded)
     return prediction
 
 
@@ -122,7 +128,8 @@ def layernorm(*, activation: str, initializer: str, depth: int, width: int, batc
     moments = Moments.of(field)
     # State: the variance that LayerNorm finds; with its eps it leaves that of pre-activations a little below 1.
     found = settled(lambda s: sw2 * moments.value(s / (s + EPS)) + sb2, 1.0, depth)
-    check_spread(spread(field, 1.0), width, batch, depth)
+    # Of what it divides by, a mean of width squares, the logarithm has variance 2/width.
+    check_spread(spread(field, 1.0) + 2, width, batch, depth)
     return Prediction.of_factors([sw2 * moments.slope(s / (s + EPS)) / (s + EPS) for s in found])
 
 
@@ -137,7 +144,6 @@ def batchnorm(*, activation: str, initializer: str, depth: int, width: int, batc
     field, rule = ingredients(activation, initializer)
     if batch < LEAST_BATCH:
         raise NoTheoryError(f"the gradient through BatchNorm has no finite spread in batches below {LEAST_BATCH}")
-    check_spread(spread(field, 1.0), width, batch, depth)
     x, y, weights = normalised_pair(batch, field.kinks)
     f, slope = (function(np.stack([x, y])) for function in (field.f, field.df))
 
@@ -159,6 +165,11 @@ def batchnorm(*, activation: str, initializer: str, depth: int, width: int, batc
 
     factors = [below / (batch - 1)] * (depth - 1) + [top / batch]
     divisors = [over_variance(1 - sb2), *[over_variance(sw2 * apart)] * (depth - 1)]
+    # What a unit's slopes are divided by differs from unit to unit: 1/variance of a batch, B - 1 degrees of freedom.
+    # And where slopes are nearly the same everywhere no layer mends what the last did to the covariance of a batch:
+    # simulated linear networks, batches 6 to 12, lose as much as if their spread were 2 more, ReLU and tanh do not.
+    own = spread(field, 1.0)
+    check_spread((own + 1) * (batch - 3) / (batch - 5) - 1 + max(LINEAR_SPREAD - own, 0.0), width, batch, depth)
     _check_alike(field, depth, width)
     return Prediction.of_factors([factor * divisor for factor, divisor in zip(factors, divisors, strict=True)])
 
@@ -180,8 +191,3 @@ def _check_alike(field: MeanField, depth: int, width: int) -> None:
             f"through BatchNorm and this activation samples grow apart in size, by {growth:.3g} per layer, "
             "and the theory is of samples that are alike"
         )
-
-
-def _less(rule: Initializer) -> float:
-    """Orthogonal weights keep a norm: what a Gaussian matrix adds, 2/width per layer, is missing."""
-    return 2.0 if rule.name == "orthogonal" else 0.0
