@@ -9,7 +9,7 @@ from kernels.activations import ACTIVATIONS
 from kernels.critical import MeanField
 from kernels.initializers import INITIALIZERS
 from suites.theory import PREDICTIONS
-from suites.theory_rnn import LARGEST_CORRECTION, correction
+from suites.theory_rnn import Added, meeting_twice
 
 N = 256
 
@@ -54,25 +54,36 @@ def test_simulated_rnn(activation, initializer, sw2, vx, inputs, length, width, 
     sizes = {"inputs": inputs, "length": length, "width": width, "batch": 8}
     found, error = simulated.over_seeds(simulated.recurrent, 24, name=activation, sw2=sw2, vx=vx, **sizes)
     predicted = curve("rnn", activation=activation, initializer=initializer, **sizes)
-    assert (np.abs(predicted - found) < 4 * error + LARGEST_CORRECTION).all()
+    assert (np.abs(predicted - found) < 4 * error + 0.1).all()
 
 
 @pytest.mark.parametrize(
-    ("activation", "initializer", "length", "width"),
+    ("activation", "initializer", "length", "width", "inputs"),
     [
-        ("tanh", "lecun_normal", 100, 256),
-        ("tanh", "xavier_normal", 100, 256),
-        ("identity", "lecun_normal", 200, 64),
-        ("tanh", "orthogonal", 200, 64),
-        ("identity", "lecun_normal", 20, 64),
-        ("sigmoid", "lecun_normal", 50, 64),
+        ("identity", "lecun_normal", 200, 64, 10),
+        ("identity", "lecun_normal", 30, 32, 10),
+        ("tanh", "framework_default", 200, 64, 10),
+        ("softsign", "he_normal", 50, 128, 1),
     ],
 )
-def test_rnn_is_silent_where_the_same_weights_count(activation, initializer, length, width):
-    """Where simulated networks gain 0.15 to 2 decades more than with independent weights."""
-    sizes = {"inputs": 10, "length": length, "width": width, "batch": 8}
+def test_rnn_is_silent_where_the_same_weights_count(activation, initializer, length, width, inputs):
+    """Where simulated networks gain 0.02 to 0.06 decades per step more than with independent weights."""
+    sizes = {"inputs": inputs, "length": length, "width": width, "batch": 8}
     reason = PREDICTIONS["rnn"](activation=activation, initializer=initializer, **sizes).reason
     assert reason.startswith("that its weights are the same at every step")
+
+
+@pytest.mark.parametrize(("r", "length"), [(1.0, 9), (0.7, 12), (0.3, 7)])
+def test_ways_that_meet_twice_are_counted_one_by_one(r, length):
+    """a X b Y a Z b beside a Z b Y a X b: r^(x + y + z), but r^(2 x) where X and Z are as long: Y keeps its place."""
+    found = meeting_twice(r, length)
+    for steps in range(length + 1):
+        ways = 0.0
+        for x in range(1, steps + 1):
+            for y in range(steps + 1):
+                for z in range(1, steps - x - y + 1):
+                    ways += (steps - x - y - z + 1) * r ** (2 * x if x == z else x + y + z)
+        assert found[steps] == pytest.approx(ways, rel=1e-12, abs=1e-12)
 
 
 def test_the_same_linear_weights_have_their_exact_moments():
@@ -80,8 +91,20 @@ def test_the_same_linear_weights_have_their_exact_moments():
     field, rule, steps = MeanField.of(ACTIVATIONS["identity"]), INITIALIZERS["lecun_normal"], np.arange(1, 62)
     for width in (2000, 4000):
         exact = width * (np.prod(1 + steps / width) - np.prod(1 - steps / width)) / (61 * 62)
-        more = correction(field, rule.of(ACTIVATIONS["identity"]), 61.0, 60, width, 10**9)
-        assert more == pytest.approx(0.5 * math.log10(exact), rel=0.1)
+        more = Added.of(field, rule.of(ACTIVATIONS["identity"]), 61.0, 60, width, 10**9)
+        assert more.by_steps[60] == pytest.approx(math.log(exact), rel=0.1)
+
+
+def test_a_gaussian_matrix_has_the_spectral_radius_that_bounds_a_line():
+    """Linear networks of two widths whose ways meet without end."""
+    field, rule = MeanField.of(ACTIVATIONS["identity"]), INITIALIZERS["lecun_normal"].of(ACTIVATIONS["identity"])
+    rng = np.random.default_rng(4)
+    for width, networks in ((12, 400), (100, 60)):
+        weights = rng.standard_normal((networks, width, width)) / math.sqrt(width)
+        radii = np.log10(np.abs(np.linalg.eigvals(weights)).max(axis=1))
+        bound = Added.of(field, rule, 61.0, 1000, width, 10**9).largest / 1000
+        error = radii.std(ddof=1) / math.sqrt(networks)
+        assert -2 * error < bound - radii.mean() < 0.006 + 2 * error
 
 
 def test_orthogonal_linear_weights_keep_the_norm_however_long():
