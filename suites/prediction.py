@@ -157,6 +157,8 @@ def check_spread(spread: float, width: int, batch: int, depth: int = 0, banded: 
     16, batches 4 to 64, depths 6 to 25, have at most 0.4 depth/width of the spread more, deeper ones all of it. depth
     is 0 where the layers' weights are the same. banded: whether a band tells by how much one sample is less.
     """
+    if not spread < math.inf:
+        raise NoTheoryError("its activation has no slope there, or one whose square outgrows float64")
     shared = spread if batch == 1 else spread / batch + (1 - 1 / batch) * max(spread - 2, 0.0) / 3
     turned = min(shared + 0.4 * depth / width * spread, spread)
     if not turned / width < (LARGEST_BANDED_SPREAD if banded else LARGEST_SPREAD):

@@ -5,13 +5,12 @@ end is independent of the weights.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from kernels.correlation import normalised_pair
-from kernels.critical import LARGEST_VARIANCE, SMALLEST_VARIANCE, MeanField, expectation
+from kernels.critical import MeanField, expectation
 from kernels.moments import EPSILON as EPS
 from suites.prediction import (
     PROMISED,
@@ -24,6 +23,7 @@ from suites.prediction import (
     settled,
     spread,
 )
+from suites.wandering import Moved, log_slopes, moved_by, wandering
 
 LEAST_BATCH = 6  # of BatchNorm: below it 1/variance of a unit's batch has itself no finite variance
 # Relative, in a mean square of pre-activations between samples of a batch: simulated networks of Swish, GELU and
@@ -33,10 +33,6 @@ LINEAR_SPREAD = 4.0  # the spread below which slopes are nearly the same everywh
 STEP = 1e-3  # of q, of a numerical derivative
 ALIKE = 1.001  # growth of those differences per layer that is 1 but for rounding
 LARGEST_WANDERING = 1.0  # of the variance of one sample's ln|Ju|^2, over what its band has: it would be sqrt(2) as wide
-# Layers. In a batch the mean square is that of the samples with large q: to leading order it is more by 1/(4 ln 10) of
-# that variance, and in simulated networks of GELU and Mish with He, batches of 64, by 1.7 times that over 10 layers and
-# by 2.3 to 4.2 times over 20 and 40.
-FULLY_WANDERED = 20
 # Share of BatchNorm's eps in its divisor: sigmoid networks are 0.005 decades per layer off there, 0.015 at four times.
 LARGEST_EPS = 0.05
 
@@ -48,41 +44,11 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     moments = Moments.of(field)
     variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
     spreads = [(moments.spread(q) - less(rule)) / width for q in variances]
-    wandering = _wandering(field, variances) / width
-    if batch > 1 and not _in_batches(wandering, depth) <= PROMISED * depth:
-        raise NoTheoryError("the variances of its pre-activations wander off, differently in every network and sample")
-    banded = batch == 1 and (less(rule) > 0 or wandering <= LARGEST_WANDERING * sum(spreads))
-    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, width, batch, banded)
-
-
-def _wandering(field: MeanField, variances: list[float]) -> float:
-    """Width times the variance of ln|J u|^2 that comes from variances q that wander from those of infinite width.
-
-    A mean over units makes ln of the next q err by a variance (E[f^4]/E[f^2]^2 - 1)/width, and the map of variances
-    passes errors on. Orthogonal weights, which keep the norm of what they multiply, leave less of it.
-
-    Derived here: ln|J u|^2 is the sum of ln chi(q_l), so an error of ln q_l changes it by d_l = dln chi/dln q at q_l +
-    d_(l+1) times dln E[f^2]/dln q at q_l, from the end; errors of different layers are independent, and variances add.
-    Biases are taken to be small. NaN where f or its slope has no moments.
-    """
-    moments = Moments.of(field)
-
-    def steepness(moment: Callable[[float], float], q: float) -> float:
-        below, above = moment(q * math.exp(-STEP)), moment(q * math.exp(STEP))
-        return math.log(above / below) / (2 * STEP) if below > 0 and 0 < above / below < math.inf else math.nan
-
-    total, sensitivity = 0.0, 0.0  # of ln|J u|^2 to ln q
-    for q in reversed(variances):
-        # Beyond, an activation is a power, or bounded, and below, its first power in x: ratios stay as they are.
-        q = min(max(q, SMALLEST_VARIANCE), LARGEST_VARIANCE)
-        total += sensitivity * sensitivity * (moments.flatness(q) - 1)
-        sensitivity = steepness(moments.slope, q) + steepness(moments.value, q) * sensitivity
-    return total
-
-
-def _in_batches(wandering: float, depth: int) -> float:
-    """Decades by which the samples that wander up make a batch's gradient larger, from the variance of ln|J u|^2."""
-    return wandering / (4 * math.log(10)) * (1 + 3 * min(depth, FULLY_WANDERED) / FULLY_WANDERED)
+    moved = [
+        Moved(log_slopes(moments.slope, q), log_slopes(moments.value, q), (moments.flatness(q) - 1) / width)
+        for q in variances
+    ]
+    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, moved, width, batch, less(rule) > 0)
 
 
 def residual(*, scale: float = 1.0, **configuration: Any) -> Prediction:
@@ -106,17 +72,38 @@ def _skipping(
     moments, square, sb2 = Moments.of(field), scale * scale, rule.bias_variance(width)
     variances = settled(lambda q: q + into * square * (out * moments.value(q) + sb2), 1.0, depth)
     growths = [square * into * out * moments.slope(q) for q in variances]
+    moved = []
+    for q, growth in zip(variances, growths, strict=True):
+        # The next |x + u|^2, u of the branch: 2 x u has variance 4 branch / width, |u|^2 that of f^2 and of weights.
+        added = into * square * out * moments.value(q)
+        branch = added / (q + added)
+        own = (4 * branch * (1 - branch) + branch**2 * (moments.flatness(q) + 1)) / width
+        factor, following = growth / (1 + growth), log_slopes(moments.value, q)
+        (first, second), (power, bend) = log_slopes(moments.slope, q), following
+        moved.append(
+            Moved(
+                factor * np.array([first, second + (1 - factor) * first**2]),
+                np.array([1 - branch + branch * power, branch * (bend + (1 - branch) * (power - 1) ** 2)]),
+                own,
+            )
+        )
     # Of |g + u|^2, u what comes through the branch: 2 g u has variance 4 growth / width, |u|^2 that of two layers.
     spreads = [
         (4 * share * (1 - share) + share * share * (moments.spread(q) + 2 - 2 * less(rule))) / width
         for share, q in zip((1 - 1 / (1 + growth) for growth in growths), variances, strict=True)
     ]
-    return _of_layers([1 + growth for growth in growths], spreads, width, batch, banded=batch == 1)
+    return _of_layers([1 + growth for growth in growths], spreads, moved, width, batch)
 
 
-def _of_layers(factors: list[float], spreads: list[float], width: int, batch: int, banded: bool) -> Prediction:
+def _of_layers(
+    factors: list[float], spreads: list[float], moved: list[Moved], width: int, batch: int, keeping: bool = False
+) -> Prediction:
+    """keeping: whether weights keep norms, so that of what wanders little is left."""
+    wandered, depth = wandering(moved), len(spreads)
+    if not moved_by(wandered, depth, batch) <= PROMISED * depth:
+        raise NoTheoryError("the variances of its pre-activations wander off, differently in every network and sample")
+    banded = batch == 1 and (keeping or wandered[0] <= LARGEST_WANDERING * sum(spreads))
     prediction = Prediction.of_factors(factors, spreads if banded else None)
-    depth = len(spreads)
     check_spread(sum(spreads) / depth * width, width, batch, depth, banded)
     return prediction
 

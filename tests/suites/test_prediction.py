@@ -68,8 +68,8 @@ def test_what_has_no_theory_says_so():
     with pytest.raises(NoTheoryError, match="outgrow"):
         Moments(MeanField.of(ACTIVATIONS["relu"])).value(math.inf)
     check_spread(5, 64, 1)
-    for few in (5.0, math.inf, math.nan):
-        with pytest.raises(NoTheoryError, match="few units"):
+    for few, reason in ((5.0, "few units"), (math.inf, "no slope"), (math.nan, "no slope")):
+        with pytest.raises(NoTheoryError, match=reason):
             check_spread(few, 10, 1, banded=True)
     silent = Prediction.silent(3, "because")
     assert silent.reason == "because"

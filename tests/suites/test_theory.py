@@ -143,6 +143,24 @@ def test_own_activations_that_square_or_have_no_slope(architecture, activation, 
         check_finite_or_silent(architecture, f"{path}:{activation}", initializer, 12)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "activation", "changes", "reason"),
+    [
+        ("residual", "square", {}, "wander"),
+        ("plain", "square", {"batch": 1}, "wander"),
+        ("layernorm", "flat", {}, "no slope"),
+        ("rnn", "flat", {}, "no slope"),
+    ],
+)
+def test_own_activations_have_the_reason_that_is_theirs(architecture, activation, changes, reason, tmp_path):
+    """Simulated networks of a square are 0.7 decades a layer off with skips, and single samples of 32 units 2."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    sizes = {**(TIME if architecture == "rnn" else DEPTH), "depth": 6, "width": 128, **changes}
+    found = PREDICTIONS[architecture](activation=f"{path}:{activation}", initializer="lecun_normal", **sizes)
+    assert reason in found.reason
+
+
 def test_predicted_rows_do_not_depend_on_what_is_measured(monkeypatch):
     """The measured gradient changes with the seed, and with networks that are altered; predicted rows do not."""
 

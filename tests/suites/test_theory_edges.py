@@ -27,7 +27,7 @@ def unbounded(monkeypatch):
     for module, name in BOUNDS:
         monkeypatch.setattr(module, name, np.inf)
     monkeypatch.setattr(theory_cells, "RADIUS", -np.inf)
-    monkeypatch.setattr(theory_layers, "_in_batches", lambda wandering, depth: 0.0)
+    monkeypatch.setattr(theory_layers, "moved_by", lambda wandered, depth, batch: 0.0)
 
 
 def predicted(architecture, name, initializer, **sizes):
@@ -117,7 +117,8 @@ def layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes):
         ("layer", "elu", "lecun_normal", 1, 30, 28, 1),  # divided by what few units are
         ("layer", "softsign", "lecun_normal", 1, 25, 44, 2),
         ("", "relu", "he_normal", 2, 80, 29, 8),  # all samples' gradients turned to one
-        ("", "gelu", "he_normal", 2, 30, 20, 1),  # variances that wander, without a band
+        ("", "swish", "he_normal", 2, 10, 45, 32),
+        ("", "gelu", "he_normal", 2, 30, 30, 1),  # variances that wander, without a band
         ("batch", "identity", "lecun_normal", 1, 25, 32, 8),  # a batch so small that divisors differ
         ("batch", "swish", "he_normal", 2, 30, 48, 48),  # samples that grow apart
         ("batch", "gelu", "he_normal", 2, 48, 100, 20),
@@ -140,7 +141,8 @@ def test_layers_inside(norm, name, initializer, sw2, depth, width, batch, simula
         ("", "relu", "he_normal", 2, 10, 10, 32, "few units"),
         ("", "relu", "he_normal", 2, 30, 14, 40, "few units"),
         ("", "relu", "he_normal", 2, 88, 23, 9, "few units"),
-        ("", "gelu", "he_normal", 2, 26, 12, 1, "few units"),
+        ("", "gelu", "he_normal", 2, 26, 12, 1, "wander"),
+        ("", "swish", "he_normal", 2, 10, 20, 32, "wander"),
         ("layer", "elu", "lecun_normal", 1, 30, 14, 1, "few units"),
         ("layer", "relu", "he_normal", 2, 30, 16, 2, "few units"),
         ("batch", "identity", "lecun_normal", 1, 24, 11, 8, "few units"),
