@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import erf
 from threadpoolctl import threadpool_limits
 
-from suites.spectrum_theory import predicted
+from suites import spectrum_theory
+from suites.spectrum_theory import FAR_APART, predicted
 
 
 def test_linear_and_relu_networks_by_hand():
@@ -84,8 +86,65 @@ def test_theory_is_silent_where_it_does_not_hold():
     assert math.isnan(predicted("plain", "gelu", "he_normal", 16, 128).spread)
 
 
-def test_layernorm_loses_two_directions():
-    """E[relu'^2] / E[relu^2] = 1 at variance 1, with any weights but in the first layer; (N - 2) / N each."""
-    found = predicted("layernorm", "relu", "he_normal", 5, 200)
-    assert found.log10_mean == pytest.approx(5 * math.log10(198 / 200), abs=1e-12)
-    assert found.spread == pytest.approx(5 * (2 + 2 / 198), rel=1e-10)
+def normalised(rng, f, df, depth, width):
+    """ln of the mean of s^2, and 1 + its spread, of one network with LayerNorm in NumPy alone."""
+    x, J = rng.standard_normal(width), np.eye(width)
+    for layer in range(depth):
+        W = rng.standard_normal((width, width)) / math.sqrt(width)
+        z = W @ x
+        if layer == 0:
+            W, z = W / np.sqrt(np.mean(z**2)), z / np.sqrt(np.mean(z**2))
+        z, step = z - z.mean(), W - W.mean(0)
+        sd = np.sqrt(np.mean(z**2) + 1e-5)
+        z = z / sd
+        step = (step - np.outer(z, z @ step) / width) / sd
+        x, J = f(z), df(z)[:, None] * (step @ J)
+    s2 = np.linalg.svd(J, compute_uv=False) ** 2
+    return math.log(s2.mean()), 1 + s2.var() / s2.mean() ** 2
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+@pytest.mark.parametrize(
+    ("activation", "f", "df"),
+    [
+        ("relu", lambda x: np.maximum(x, 0), lambda x: (x > 0) * 1.0),
+        ("hardtanh", lambda x: np.clip(x, -1, 1), lambda x: (abs(x) < 1) * 1.0),
+        ("erf", erf, lambda x: 2 / math.sqrt(math.pi) * np.exp(-x * x)),
+    ],
+)
+def test_layernorm_against_numpy(activation, f, df):
+    """Mean, what networks are apart by, and spread: the divisor of few units counts in all three."""
+    rng = np.random.default_rng(11)
+    networks = np.array([normalised(rng, f, df, 4, 64) for _ in range(150)])
+    found = predicted("layernorm", activation, "lecun_normal", 4, 64)
+    mean, one_and_spread = networks.mean(axis=0)
+    error = networks.std(axis=0, ddof=1) / math.sqrt(150)
+    centre = found.log10_mean * math.log(10) - found.apart**2 / 2
+    assert abs(mean - centre) < 3 * error[0] + 4 * 0.01 * math.log(10)
+    assert abs(one_and_spread / (1 + found.spread) - 1) < 3 * error[1] / one_and_spread + 0.06
+    assert networks[:, 0].std(ddof=1) == pytest.approx(found.apart, rel=0.25)
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+@pytest.mark.parametrize(
+    ("orthogonal", "residual", "depth", "width", "drawn"),
+    [
+        (False, False, 10, 40, True),
+        (False, True, 8, 30, True),
+        (True, True, 12, 24, True),
+        (False, False, 40, 40, False),
+    ],
+)
+def test_the_bound_on_what_networks_are_apart(orthogonal, residual, depth, width, drawn, monkeypatch):
+    """1 + spread is less than theory's by exp(-apart^2 / 2) at most: a sixth where it speaks, more beyond."""
+    names = ("residual" if residual else "plain", "identity", "orthogonal" if orthogonal else "lecun_normal")
+    assert math.isfinite(predicted(*names, depth, width).spread) == drawn
+    monkeypatch.setattr(spectrum_theory, "FAR_APART", math.inf)
+    found, rng = predicted(*names, depth, width), np.random.default_rng(8)
+    networks = [simulated(rng, lambda z: z, np.ones_like, depth, width, orthogonal, residual) for _ in range(80)]
+    mean, spread = np.mean(networks, axis=0)
+    error = np.std(networks, axis=0, ddof=1) / math.sqrt(80)
+    assert abs(mean - found.log10_mean + found.apart**2 / 2 / math.log(10)) < 0.02 * 2 * depth + 3 * error[0]
+    ratio, doubt = (1 + spread) / (1 + found.spread), 2 * error[1] / (1 + found.spread)
+    assert ratio > math.exp(-(found.apart**2) / 2) - doubt
+    assert ratio < (1.06 if drawn else math.exp(-(FAR_APART**2) / 2)) + doubt
