@@ -122,6 +122,7 @@ def layer_gap(norm, name, initializer, sw2, seeds, simulated, **sizes):
         ("batch", "identity", "lecun_normal", 1, 25, 32, 8),  # a batch so small that divisors differ
         ("batch", "swish", "he_normal", 2, 30, 48, 48),  # samples that grow apart
         ("batch", "gelu", "he_normal", 2, 48, 100, 20),
+        ("batch", "hardswish", "lecun_normal", 1, 12, 40, 48),
         ("batch", "relu", "he_normal", 2, 9, 30, 7),
         ("batch", "sigmoid", "too_small", 64e-4, 6, 64, 16),  # eps
     ],
@@ -150,6 +151,7 @@ def test_layers_inside(norm, name, initializer, sw2, depth, width, batch, simula
         ("", "gelu", "he_normal", 2, 20, 100, 64, "wander"),
         ("batch", "sigmoid", "too_small", 8e-4, 6, 8, 16, "eps"),
         ("batch", "swish", "he_normal", 2, 90, 64, 64, "grow apart"),
+        ("batch", "hardswish", "lecun_normal", 1, 19, 32, 50, "grow apart"),
     ],
 )
 def test_layers_outside(norm, name, initializer, sw2, depth, width, batch, reason, simulated, request):
