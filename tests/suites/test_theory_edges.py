@@ -174,6 +174,7 @@ def test_layers_outside(norm, name, initializer, sw2, depth, width, batch, reaso
         ("elu", "he_normal", 2, 70, 8, 120, 3),
         ("tanh", "xavier_normal", 1, 10, 100, 256, 8),  # as attenuate time by default, but for the batch
         ("identity", "lecun_normal", 1, 10, 150, 150, 2),  # as fast as the spectral radius
+        ("tanh", "xavier_normal", 1, 10, 150, 32, 4),  # slopes that change
         ("relu", "he_normal", 2, 10, 60, 130, 2),  # slopes that stand
         ("softsign", "lecun_normal", 1, 5, 80, 100, 4),  # few inputs
         ("tanh", "lecun_normal", 1, 10, 40, 48, 1),  # with a band
