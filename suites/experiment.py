@@ -120,9 +120,9 @@ class Experiment:
 
     def store(self, cell: Any, table: pd.DataFrame, run: Run) -> None:
         """Write the rows of one measured cell into run; UserError where they cannot be written."""
-        marked = table.copy(deep=False)
-        marked.attrs = _code_of(cell)
-        write_whole(self._path(cell, run), lambda path: marked.to_parquet(path, index=False))
+        path, marked = self._path(cell, run), table.copy(deep=False)
+        marked.attrs = {"code": _code_of(cell), **_whole(path, table)}
+        write_whole(path, lambda to: marked.to_parquet(to, index=False, write_page_checksum=True))
 
     def _path(self, cell: Any, run: Run) -> Path:
         """The file of a cell: named by all that its rows depend on but the code."""
@@ -134,7 +134,7 @@ class Experiment:
         """The rows of the cells that run holds, measured by the code as it is."""
         tables = {cell: _read(self._path(cell, run)) for cell in cells}
         held = {cell: table for cell, table in tables.items() if table is not None}
-        valid = {cell: table for cell, table in held.items() if table.attrs == _code_of(cell)}
+        valid = {cell: table for cell, table in held.items() if table.attrs["code"] == _code_of(cell)}
         if stale := len(held) - len(valid):
             log.warning("%s: %d cells were measured by other code: measured again", self.name, stale)
         return valid
@@ -185,18 +185,29 @@ def collect(run: Run) -> None:
         run.write_table(folder.name, merge([table for table in tables if table is not None]))
 
 
+def _whole(path: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """By what a cell's file at path tells that it holds all rows of that cell, and of no other."""
+    return {"cell": path.stem, "rows": len(table)}
+
+
 def _read(path: Path) -> pd.DataFrame | None:
-    """The rows in a cell's file, None where there is no such file; one that cannot be read is set aside."""
+    """The rows in a cell's file, None where there is no such file; one that cannot be read is set aside.
+
+    So is one of damaged bytes, which its checksums tell, one of another cell, and one that lacks rows.
+    """
     if not path.exists():
         return None
     try:
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(path, page_checksum_verification=True)
         if list(table.columns) != COLUMNS:
             raise ValueError("other columns")
+        if not _whole(path, table).items() <= table.attrs.items():
+            raise ValueError("not the rows of this cell")
     except (OSError, ValueError, pa.ArrowException) as error:
         aside = path.with_suffix(".unreadable")
         path.replace(aside)
-        log.warning("%s cannot be read (%s): set aside as %s, measured again", path, error, aside.name)
+        reason = " ".join(str(error).split())
+        log.warning("%s cannot be read (%s): set aside as %s, measured again", path, reason, aside.name)
         return None
     return table
 

@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -125,7 +126,7 @@ def test_a_cell_tells_the_kernels_that_measured_it(tmp_path):
     run, bench = Run.create(tmp_path / "run", CONFIGURATION), Bench()
     bench.experiment.run(CELLS_OF_FIVE[:1], run)
     (path,) = files(run)
-    assert pd.read_parquet(path).attrs == {"gradfade": version(), "kernels": jit.CACHE_DIR.name}
+    assert pd.read_parquet(path).attrs["code"] == {"gradfade": version(), "kernels": jit.CACHE_DIR.name}
 
 
 def test_an_unreadable_cell_is_set_aside_and_measured_again(tmp_path, caplog):
@@ -142,6 +143,34 @@ def test_an_unreadable_cell_is_set_aside_and_measured_again(tmp_path, caplog):
     assert len(second.measured) == 2
     assert len([path for path in files(run) if path.suffix == ".unreadable"]) == 2
     assert "set aside" in caplog.text
+
+
+def another_cells(path, other):
+    path.write_bytes(other.read_bytes())
+
+
+def without_rows(path, other):
+    pd.read_parquet(path).iloc[:0].to_parquet(path)
+
+
+def of_a_flipped_bit(path, other):
+    table, content = pd.read_parquet(path), bytearray(path.read_bytes())
+    at = content.index(np.float64(table.value[1]).tobytes())
+    content[at + 3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [another_cells, without_rows, of_a_flipped_bit])
+def test_a_cell_of_other_rows_than_were_measured_is_set_aside(tmp_path, spoil, caplog):
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    expected = Bench().experiment.run(CELLS_OF_FIVE, run)
+    spoil(*files(run)[2:4])
+
+    second = Bench()
+    table = second.experiment.run(CELLS_OF_FIVE, run)
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+    assert len(second.measured) == 1
+    assert "cannot be read" in caplog.text
 
 
 def test_half_a_cell_is_no_cell(tmp_path):
