@@ -87,7 +87,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        reason = os.strerror(error.errno) if error.errno else error  # Arrow's own text tells it in other words
+        raise UserError(f"cannot write {path}: {reason}") from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -109,6 +109,14 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_what_arrow_says_of_a_full_disk_is_told_as_the_system_says_it(tmp_path):
+    def fail(temporary):
+        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    with pytest.raises(UserError, match=r"cannot write .*file: No space left on device$"):
+        write_whole(tmp_path / "file", fail)
+
+
 def test_an_interrupted_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
