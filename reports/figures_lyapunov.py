@@ -55,7 +55,8 @@ def draw_lyapunov(data: pd.DataFrame) -> Canvas:
             ax.fill_between(shown.share, shown.low, shown.high, color=colour, alpha=0.25, linewidth=0)
             ax.axhline(curve.predicted.iloc[0], color=colour, linestyle=":", linewidth=1.2)
     handles = [Line2D([], [], color=colour, marker=marker, label=line) for line, (colour, marker) in look.items()]
-    handles.append(Line2D([], [], color=INK, linestyle=":", linewidth=1.2, label="predicted rate of the gradient"))
+    if data.predicted.notna().any():
+        handles.append(Line2D([], [], color=INK, linestyle=":", linewidth=1.2, label="predicted rate of the gradient"))
     return arrange(figure, handles)
 
 

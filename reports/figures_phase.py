@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from reports.load import Tables
-from reports.style import INK, arrange, panels
+from reports.style import INK, arrange, blank, panels
 from reports.words import number, several
 from suites.phase import KEPT, diagram
 
@@ -17,6 +17,7 @@ COLUMNS = [
     "name", "weight_variance", "bias_variance", "decades_per_layer", "predicted_decades_per_layer", "phase",
     "critical_weight_variance",
 ]  # fmt: skip
+NOTHING = "no number: the pass overflows"
 NORM = SymLogNorm(0.01, vmin=-1, vmax=1)
 
 
@@ -50,8 +51,13 @@ def _draw_plane(ax: Axes, plane: pd.DataFrame) -> QuadMesh:
     shown = table.clip(-1, 1).to_numpy()
     mesh = ax.pcolormesh(weights, biases, shown, cmap="RdBu", norm=NORM, edgecolors="face", linewidth=0.2)
     line = plane.drop_duplicates("bias_variance").sort_values("bias_variance")
-    inside = line[line.critical_weight_variance < weights[-1]]
-    ax.plot(inside.critical_weight_variance, inside.bias_variance, color=INK, marker="o", markersize=4, clip_on=False)
+    inside = line[line.critical_weight_variance.between(weights[0], weights[-1])]
+    if len(inside):  # a line of no points that nothing clips would be thought to begin at the figure's corner
+        ax.plot(
+            inside.critical_weight_variance, inside.bias_variance, color=INK, marker="o", markersize=4, clip_on=False
+        )
+    if np.isnan(shown).all():
+        blank(ax, NOTHING)
     ax.grid(visible=False)
     ax.set(xlim=(weights[0], weights[-1]), ylim=(biases[0], biases[-1]))
     return mesh
@@ -74,6 +80,8 @@ def phase_finding(data: pd.DataFrame) -> str:
         f"Of {several(len(known), 'point')} {lost} lose more than {KEPT} decades per layer, {len(known) - kept - lost} "
         f"gain more, {kept} keep their gradient."
     )
+    if lacking := len(data) - len(known):
+        text += f" {several(lacking, 'more point')} {'has' if lacking == 1 else 'have'} no number: the pass overflows."
     gap = (measured - known.predicted_decades_per_layer).abs()
     gap = gap[np.isfinite(gap)]
     if len(gap):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from reports.load import Tables
-from reports.style import INK, arrange, looks, panels
+from reports.style import INK, arrange, blank, looks, panels
 from reports.summary import label
 from reports.words import number
 from suites.spectrum_summary import summary
@@ -58,6 +58,8 @@ def draw_spectrum(data: pd.DataFrame) -> Canvas:
             ends = (curve.spread.iloc[0], "-"), (curve.predicted_spread.iloc[0], "--")
             for (spread, style), ink in zip(ends, (colour, INK), strict=True):
                 ax.axvline(_deviation(spread), color=ink, linestyle=style, linewidth=0.9)
+        if (data.decades[data.activation == name] == -np.inf).all():
+            blank(ax, "no singular value\nis a number above 0")
         ax.set(xlim=(LEAST, 1.5), ylim=(0, 1))
     handles = [Line2D([], [], color=colour, label=line) for line, (colour, _) in look.items()]
     name = "s² one deviation above its mean, predicted"

@@ -1,5 +1,6 @@
 """How every figure looks: one theme, and one colour and marker per name throughout a report."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X"]  # 7 and 6 have no common factor: 
 WIDTH = 11.0  # inches of every figure
 LETTER = 0.08  # inches of a wide letter of the legend
 EQUAL_CONTRAST = 0.179  # the luminance on which black and white text have the same contrast, 4.6 (WCAG 2.2)
+NARROW = 0.074  # inches of a letter of an axis's name, with the room that numbers beside it and its neighbours take
+LINE = 0.16  # inches of a line of it
 ROW = 0.21  # inches per activation where they are listed one below the other
 
 RC: dict[Any, Any] = {
@@ -75,11 +78,16 @@ def looks(names: Sequence[str] | pd.Series) -> dict[str, Look]:
 
 
 def panels(names: Iterable[str], columns: int, xlabel: str, ylabel: str, share: str = "xy") -> Panels:
-    """A figure with one small panel per name, titled by it; share says which of x and y they have in common."""
+    """A figure with one small panel per name, titled by it; share says which of x and y they have in common.
+
+    xlabel folds between words where it would reach into the panel beside.
+    """
     names = list(names)
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)
-    figure = plt.figure(figsize=(WIDTH, rows * min(3.4, WIDTH / columns / 1.25)))
+    xlabel = textwrap.fill(xlabel, int(WIDTH / columns / NARROW))
+    height = rows * min(3.4, WIDTH / columns / 1.25) + LINE * xlabel.count("\n")
+    figure = plt.figure(figsize=(WIDTH, height))
     axes: dict[str, Axes] = {}
     for i, name in enumerate(names):
         shared = {f"share{axis}": next(iter(axes.values()), None) for axis in share}
@@ -103,6 +111,11 @@ def arrange(figure: Canvas, legend: Sequence[Line2D] = ()) -> Canvas:
     if legend:
         figure.legend(handles=legend, loc="upper left", ncols=columns, bbox_to_anchor=(0.02, 1.0))
     return figure
+
+
+def blank(ax: Axes, text: str) -> None:
+    """Say in a panel why it shows nothing."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=MUTED)
 
 
 def marks(look: dict[str, Look]) -> list[Line2D]:

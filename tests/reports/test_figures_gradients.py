@@ -1,6 +1,7 @@
 """Figures of gradients, over depth, over the plane of variances and of the Jacobian: also of those that vanish."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from reports.figures import FIGURES
 from reports.load import load
-from reports.style import theme
+from reports.style import arrange, panels, theme
 
 
 @pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if "depth" in figure.needs])
@@ -145,6 +146,60 @@ def test_the_plane_tells_its_points_and_draws_the_line(run, edit, finding, drawn
     assert "18 lose more than 0.01 decades per layer" in finding("phase", run)
     edit(run, "phase", lambda table: table.assign(value=np.nan))
     assert finding("phase", run) == "No point of this run has a gradient to show."
+
+
+def test_a_plane_without_a_critical_line_is_as_wide_as_the_others(run, edit, drawn):
+    """A line of no points, unclipped, had the panels made room for it as far as the corner of the figure."""
+
+    def widths():
+        panels = [ax for ax in drawn("phase", run).axes if ax.get_title("left")]
+        return [ax.get_position().width for ax in panels]
+
+    expected = widths()
+    edit(run, "phase", lambda table: table[table.metric != "critical_weight_variance"])
+    assert widths() == pytest.approx(expected, rel=0.1)
+
+
+def test_a_plane_without_any_number_says_so(run, edit, finding, drawn):
+    def overflowing(table):
+        lost = (table.activation == "tanh") & (table.metric == "log10_gradient")
+        return table.assign(value=table.value.mask(lost))
+
+    edit(run, "phase", overflowing)
+    texts = {ax.get_title("left"): [text.get_text() for text in ax.texts] for ax in drawn("phase", run).axes}
+    assert texts["tanh"] == ["no number: the pass overflows"]
+    assert texts["relu"] == []
+    assert "6 more points have no number: the pass overflows." in finding("phase", run)
+
+
+def test_a_panel_without_singular_values_says_so(run, edit, drawn):
+    def flat(table):
+        lost = (table.activation == "relu") & (table.metric == "log10_singular_value")
+        return table.assign(value=table.value.mask(lost))
+
+    edit(run, "spectrum", flat)
+    texts = {ax.get_title("left"): [text.get_text() for text in ax.texts] for ax in drawn("spectrum", run).axes}
+    assert texts["relu"] == ["no singular value\nis a number above 0"]
+    assert texts["tanh"] == []
+
+
+@pytest.mark.parametrize(("count", "lines"), [(1, 1), (5, 2)])
+def test_names_of_axes_fold_before_they_meet(count, lines):
+    with theme():
+        figure, axes = panels(map(str, range(count)), 5, "log₁₀ of s over its root mean square", "share of s below")
+        arrange(figure)
+        boxes = [ax.xaxis.get_label().get_window_extent() for ax in axes.values()]
+    assert axes["0"].get_xlabel().count("\n") == lines - 1
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_only_what_is_drawn_is_in_the_legend(run, edit, drawn):
+    def entries():
+        return [text.get_text() for text in drawn("lyapunov", run).legends[0].texts]
+
+    assert "predicted rate of the gradient" in entries()
+    edit(run, "lyapunov", lambda table: table[~table.metric.str.startswith("predicted")])
+    assert "predicted rate of the gradient" not in entries()
 
 
 def test_spectra_are_over_their_root_mean_square(run, edit, finding, drawn):
