@@ -1,5 +1,7 @@
 """The figure of what remedies are worth: decades bought against what a training step takes."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
@@ -17,27 +19,36 @@ def remedies_data(run: Tables) -> pd.DataFrame:
 
 
 def draw_remedies(data: pd.DataFrame) -> Canvas:
-    """A panel per baseline: what a step takes, over the baseline's, across; decades bought up; both with intervals."""
+    """A panel per baseline: nanoseconds added across, decades bought up, both with intervals; by names their ratio."""
     data = data[data.decades_bought.notna()]
-    figure, axes = panels(data.baseline.unique(), 2, "time of a training step, times the baseline's", "", share="")
+    figure, axes = panels(data.baseline.unique(), 2, "ns added to a training step, per element", "", share="")
     figure.set_figheight(3.6 * -(-len(axes) // 2))
     look = looks(data.remedy)
     for name, ax in axes.items():
         part = data[(data.baseline == name) & np.isfinite(data.decades_bought)]
         for row in part.itertuples():
-            colour, marker = look[row.remedy]
-            ax.plot([row.time_ratio] * 2, [row.decades_bought_low, row.decades_bought_high], color=colour, alpha=0.5)
-            ax.plot([row.time_ratio_low, row.time_ratio_high], [row.decades_bought] * 2, color=colour, alpha=0.5)
-            ax.plot(row.time_ratio, row.decades_bought, marker=marker, color=colour, markersize=7, clip_on=False)
+            (colour, marker), x = look[row.remedy], row.added_nanoseconds
+            ends = [(ratio - 1) * row.baseline_nanoseconds for ratio in (row.time_ratio_low, row.time_ratio_high)]
+            ax.plot([x] * 2, [row.decades_bought_low, row.decades_bought_high], color=colour, alpha=0.5)
+            ax.plot(ends, [row.decades_bought] * 2, color=colour, alpha=0.5)
+            ax.plot(x, row.decades_bought, marker=marker, color=colour, markersize=7, clip_on=False)
         ax.axhline(0, color=MUTED, linestyle="--", linewidth=1)
-        ax.axvline(1, color=INK, linewidth=0.5)
+        ax.axvline(0, color=INK, linewidth=0.5)
         ax.set_ylabel("decades bought")
         ax.margins(x=0.08, y=0.08)
         colours = [look[remedy].colour for remedy in part.remedy]
-        points = {"x": part.time_ratio, "y": part.decades_bought, "name": part.remedy, "colour": colours}
+        names = part.remedy + part.decades_per_nanosecond.map(_worth)
+        points = {"x": part.added_nanoseconds, "y": part.decades_bought, "name": names, "colour": colours}
         label_right(ax, pd.DataFrame(points))
     arrange(figure).subplots_adjust(wspace=1.1, right=0.8)
     return figure
+
+
+def _worth(per: float) -> str:
+    """Decades per added nanosecond, behind a remedy's name; nothing where there is no number."""
+    if math.isnan(per):
+        return ""
+    return ", free" if math.isinf(per) else f", {number(per, 2)} per ns"
 
 
 def remedies_finding(data: pd.DataFrame) -> str:

@@ -25,6 +25,15 @@ def test_the_sentence(data):
     assert acts in text
 
 
+def test_a_point_stands_at_what_it_adds_and_its_name_tells_what_a_nanosecond_buys(data):
+    """A LayerNorm takes twice the 2 ns of a step and buys 20 decades; critical weights add nothing."""
+    panel = FIGURES["remedies"].draw(data).axes[0]
+    points = [line for line in panel.lines if line.get_marker() != "None"]
+    at = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in points)
+    assert at == [(pytest.approx(0.0), pytest.approx(30.0)), (pytest.approx(2.0), pytest.approx(20.0))]
+    assert {text.get_text() for text in panel.texts} == {"critical, free", "layernorm, 10 per ns"}
+
+
 def test_what_has_no_decades_has_no_panel(data):
     """Cells in training: one matrix serves every step."""
     timeless = data.assign(decades_bought=data.decades_bought.where(data.remedy != "clip"))
