@@ -81,31 +81,35 @@ def _show(baseline: str, part: pd.DataFrame) -> None:
     base, changed = part[part.remedy == ""].iloc[0], part[part.remedy != ""]
     factor = "layer" if base.kind == "depth" else "step"
     timed = f"{number(changed.baseline_nanoseconds.iloc[0])} ns per unit, sample and {factor}"
-    if part.norm_before.notna().any() or part.clipped_share.notna().any():
-        _show_training(baseline, part, timed)
-        return
-    emit(priced(changed), title=f"\n{baseline}: {base.verdict}, {signed(base.decades)} decades")
-    typer.echo(legend(changed, timed))
+    trained, known = part.clipped_share.notna().any(), part.decades.notna().any()
+    if known:
+        told = changed.assign(decades_bought=changed.decades_bought.round(6))  # what only roundings buy is 0
+        emit(priced(told), title=f"\n{baseline}: {base.verdict}, {signed(base.decades)} decades")
+        if trained:
+            typer.echo("decades: of the first step's update relative to the weights, first matrix over last.")
+        typer.echo(legend(changed, timed))
+    if trained:
+        _show_training(part, "" if known else f"\n{baseline}")
+        if not known:
+            typer.echo(f"time: a training step over the baseline's, {timed}.")
 
 
-def _show_training(baseline: str, part: pd.DataFrame, timed: str) -> None:
+def _show_training(part: pd.DataFrame, title: str) -> None:
+    """What clipping and Adam do in training; with a title of its own times, too, which have not been told before."""
+
     def text(value: float) -> str:
         return number(value) if value == value else "no number"
 
     shown = pd.DataFrame({
         "remedy": part.remedy.mask(part.remedy == "", "none"),
-        "decades": part.decades,
         "loss": part.loss.map(text),
         "clipped": part.clipped_share.map(percent),
         "norm before": part.norm_before.map(text),
         "norm after": part.norm_after.map(text),
         "time": [f"{ratio:.2f}" if ratio == ratio else "1" for ratio in part.time_ratio],
     })  # fmt: skip
-    emit(shown, title=f"\n{baseline}")
-    if part.decades.notna().any():
-        typer.echo("decades: of the first step's update relative to the weights, first matrix over last.")
+    emit(shown if title else shown.drop(columns="time"), title=title)
     typer.echo("loss: at the last step; clipped: share of the steps; norm: of the gradient, all parameters together.")
-    typer.echo(f"time: a training step over the baseline's, {timed}.")
 
 
 def _show_updates(table: pd.DataFrame) -> None:

@@ -36,6 +36,20 @@ def test_a_terminal_gets_narrow_tables_and_both_experiments_are_kept_in_one_fold
         remedies(**TINY, kinds=["time"], out=tmp_path / "run")
 
 
+def test_what_the_update_buys_is_told_with_its_price(capsys):
+    """Adam and clipping, as any other remedy; clipping changes no layer's share, whatever rounding makes of it."""
+    remedies(**TINY, kinds=["depth"])
+    text = capsys.readouterr().out.split("\nplain sigmoid xavier_normal in training: ")[1].split("\nresidual")[0]
+    head, *lines = (line for line in text.splitlines() if "┃" in line or "│" in line)
+    assert [name.strip() for name in head.split("┃")[1:-1]] == [
+        "remedy", "decades", "effect", "bought", "time", "per ns"
+    ]  # fmt: skip
+    (clip, norms) = ([cell.strip() for cell in line.split("│")] for line in lines if "clip " in line)
+    assert clip[1:5:3] == ["clip", "0"]
+    assert len(norms) == 7
+    assert float(norms[5]) <= 1
+
+
 def test_another_kind_is_the_users_mistake():
     with pytest.raises(UserError, match="kind must be depth or time, got 'width'"):
         remedies(**TINY, kinds=["width"])
