@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -50,20 +51,24 @@ def share_of(truth: str, right: Callable[[pd.DataFrame], bool]) -> Measure:
     """The share of the networks that vanish, or are healthy, by their own gradient, of which right(norms of W) is true.
 
     A network vanishes where six decades are lost between its last layer and its input, is healthy where no more than
-    one is, whatever the loss; those between are not counted. Every seed of every network is one.
+    one is, whatever the loss; those between are not counted. A share per seed, of its networks.
     """
     bound = {"vanishing": VANISHED, "healthy": KEPT}[truth]
 
     def measure(evidence: Evidence) -> Figure:
-        found = []
+        found: dict[float, list[bool]] = {}
         for layers in DIAGNOSED_LAYERS:
             for _, activation, initializer in DIAGNOSED:
                 of = network(activation, layers, initializer)
                 arrives, W = at(evidence.rows(of, "log10_gradient"), 0), norms(evidence, of)
-                found += [right(W[W.seed == seed]) for seed, value in arrives.items() if bound.holds(value)]
+                for seed, value in arrives.items():
+                    if bound.holds(value):
+                        found.setdefault(seed, []).append(right(W[W.seed == seed]))
         if not found:
             raise MissingError(f"a network that is {truth}")
-        return Figure(float(np.mean(found)))
+        share = figure(pd.Series({seed: float(np.mean(each)) for seed, each in found.items()}))
+        low, high = np.clip([share.low, share.high], 0.0, 1.0)
+        return replace(share, low=float(low), high=float(high))
 
     return measure
 
