@@ -67,6 +67,8 @@ def _measured(grid: dict[str, Any], out: Path | None, workers: int, dask: str | 
 
     cells = {name: EXPERIMENTS[name].cells(**grid) for name in EXPERIMENTS_OF}
     run = None if out is None else Run.create(out, {"command": "remedies", **grid})
+    if run is not None and run.resumed:
+        notes.print(f"gradfade: {out} held an unfinished run of this configuration: resumed")
     found = []
     with executor(workers, dask) as pool, resumable(out):
         for name, these in cells.items():

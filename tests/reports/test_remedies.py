@@ -5,8 +5,10 @@ import json
 import pandas as pd
 import pytest
 
+from reports import console
 from reports.remedies import remedies
 from suites.errors import UserError
+from suites.results import Run
 
 TINY = {"depth": 5, "length": 5, "width": 8, "batch": 4, "steps": 2, "seeds": 2}
 
@@ -34,6 +36,18 @@ def test_a_terminal_gets_narrow_tables_and_both_experiments_are_kept_in_one_fold
     assert {path.stem for path in (tmp_path / "run").glob("*.parquet")} == {"remedies", "remedy_times"}
     with pytest.raises(UserError, match="holds a run finished"):
         remedies(**TINY, kinds=["time"], out=tmp_path / "run")
+
+
+def test_a_run_that_is_resumed_says_so(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(console.notes, "print", told.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "finish", lambda run: None)
+        remedies(**TINY, kinds=["time"], out=tmp_path)
+    said = f"gradfade: {tmp_path} held an unfinished run of this configuration: resumed"
+    assert said not in told
+    remedies(**TINY, kinds=["time"], out=tmp_path)
+    assert told.count(said) == 1
 
 
 def test_what_the_update_buys_is_told_with_its_price(capsys):
