@@ -12,7 +12,7 @@ signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 import pandas as pd
 import typer
 
-from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS
+from kernels import ACTIVATIONS, ARCHITECTURES, INITIALIZERS, OPTIMIZERS, jit
 from reports.claims_command import claims
 from reports.console import notes, progress_bar, show_log
 from reports.critical import critical, phase, spectrum
@@ -233,7 +233,8 @@ def main() -> None:
     except MemoryError as error:
         notes.print(f"gradfade: not enough memory: {error}")
     except OSError as error:
-        notes.print(f"gradfade: {error.filename or 'cannot write'}: {error.strerror}")
+        what = error.filename or f"cannot write the output, or compiled kernels below {jit.CACHE_DIR}"
+        notes.print(f"gradfade: {what}: {error.strerror}")
     sys.exit(USER_ERROR)
 
 

@@ -4,6 +4,8 @@ import importlib
 import io
 import json
 import signal
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kernels import jit
 from kernels.elementwise import Activation
 
 ROOT = Path(__file__).parents[1]
@@ -225,3 +228,18 @@ def test_list_and_version(gradfade):
     assert code == 0
     assert {"sigmoid", "prelu", "mish"} <= set(names)
     assert gradfade("--version")[1].startswith("gradfade ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_what_a_full_disk_cannot_take_is_told():
+    """The system names no file that is written through a descriptor: the output, or a kernel by Numba."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, ROOT / "gradfade.py", "list", "activations"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    told = f"gradfade: cannot write the output, or compiled kernels below {jit.CACHE_DIR}: No space left on device\n"
+    assert done.stderr == told
