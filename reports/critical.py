@@ -45,10 +45,10 @@ def critical(
     that keeps the gradient's norm where pre-activations have variance 1; critical_points, how many there are, and of
     the first that is stable (or the first, if stable is False) critical_weight_variance, times 1/fan_in, and
     critical_variance, of pre-activations; blank where there is none. A blank critical_variance beside a weight variance
-    is infinite: the variance grows by the biases' in each layer, and the gradient is kept all the same. Then for
-    weights of variance 1/fan_in (lecun_...) and 2/fan_in (he_...): the variance that pre-activations settle at, chi,
-    the factor on the squared norm of the gradient per layer there, depth_scale = -1/ln chi in layers (negative where
-    the gradient grows) and decades_per_layer.
+    is infinite: the variance grows by the biases' in each layer, and the gradient is kept all the same. Others are
+    looked for up to a variance of 1e6. Then for weights of variance 1/fan_in (lecun_...) and 2/fan_in (he_...): the
+    variance that pre-activations settle at, chi, the factor on the squared norm of the gradient per layer there,
+    depth_scale = -1/ln chi in layers (negative where the gradient grows) and decades_per_layer.
     """
     from suites import criticality
 
