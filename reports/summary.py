@@ -8,6 +8,8 @@ from suites.intervals import half_width
 from suites.summary import CONFIGURATION, attenuation
 from suites.verdicts import LIMIT
 
+SIZES = ("depth", "length", "inputs")  # an architecture tells which of them it has: no value is none of them
+
 
 def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Per group of by: seeds, mean of value, its sd and the 95 % t-interval low, high (null with one seed).
@@ -24,16 +26,23 @@ def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def label(frame: pd.DataFrame, always: list[str]) -> pd.Series:
-    """One name per row: the columns of always, and whatever else of its configuration varies over frame."""
+    """One name per row: the columns of always, and whatever else of its configuration varies over frame, and it has.
+
+    What is a number is told with its column's name: 20 depth.
+    """
     varying = [
         name for name in CONFIGURATION
         if name in frame and name not in ("activation", "initializer", "parameter_a", *always)
-        and frame[name].nunique(dropna=False) > 1
+        and frame[name].nunique(dropna=name in SIZES) > 1
     ]  # fmt: skip
     # The variances follow from the initialiser; they tell configurations apart only where it is left open.
     varying = [name for name in varying if not name.endswith("_variance") or "initializer" not in frame]
-    parts = [frame[name].astype(str) + ("" if name in always else f" {name}") for name in [*always, *varying]]
-    return parts[0].str.cat(parts[1:], sep=" ") if len(parts) > 1 else parts[0]
+    told = pd.Series("", index=frame.index)
+    for name in [*always, *varying]:
+        column = frame[name]
+        number = name not in always and pd.api.types.is_numeric_dtype(column)
+        told += (" " + column.astype(str) + (f" {name}" if number else "")).where(column.notna(), "")
+    return told.str.removeprefix(" ")
 
 
 def survival(rows: pd.DataFrame) -> pd.DataFrame:

@@ -42,6 +42,24 @@ def test_label_names_what_varies():
     assert list(label(frame, ["initializer"])) == ["x 10 depth", "x 20 depth"]
 
 
+def test_label_leaves_out_what_a_row_does_not_have():
+    """Cells have inputs and Transformers a depth: of one of each kind it tells nothing, and is no number."""
+    architectures = ["rnn", "transformer_post", "transformer_post"]
+    frame = pd.DataFrame({"initializer": "x", "architecture": architectures})
+    frame["inputs"] = pd.array([10, None, None], dtype="Int64")
+    for depths, names in (
+        ([None, 1, 1], ["x rnn", "x transformer_post", "x transformer_post"]),
+        ([None, 1, 2], ["x rnn", "x transformer_post 1 depth", "x transformer_post 2 depth"]),
+    ):
+        frame["depth"] = pd.array(depths, dtype="Int64")
+        assert list(label(frame, ["initializer"])) == names
+
+
+def test_label_tells_clipping_from_none():
+    frame = pd.DataFrame({"activation": "tanh", "optimizer": ["sgd", "adam"], "clip_norm": [1.0, np.nan]})
+    assert list(label(frame, ["activation"])) == ["tanh sgd 1.0 clip_norm", "tanh adam"]
+
+
 def test_table_1(run):
     table = training(load(run)["training"])
     assert table.columns[0] == "name"
