@@ -15,6 +15,7 @@ from suites.summary import CONFIGURATION, FACTORS, attenuation, centre, silence
 
 POINTS = 200  # positions drawn of one curve, its ends included
 WIDE = 6  # columns of a heat map beyond which two of them stand below each other
+FEW = 5  # rows of a heat map that its colour bar needs the height of
 DASHED = (0, (4, 3))
 
 
@@ -52,11 +53,24 @@ def _draw(data: pd.DataFrame, axis: str) -> Canvas:
     for name, ax in axes.items():
         for line, curve in data[data.activation == name].groupby("line", sort=False):
             _draw_curve(ax, curve.sort_values("position"), look[line])
+    _frame(ax, data)
     handles = [Line2D([], [], color=c, marker=m, label=line) for line, (c, m) in look.items() if line in set(data.line)]
     handles.append(Line2D([], [], color=INK, linestyle=DASHED, linewidth=0.8, label="predicted"))
     if np.isinf(data.measured).any():
         handles.append(Line2D([], [], color=INK, marker="v", linestyle="", label="exactly 0 in the measured format"))
     return arrange(figure, handles)
+
+
+def _frame(ax: Axes, data: pd.DataFrame) -> None:
+    """Limit what panels share to the lines and as much again on either side: an interval of two seeds is 13 times as
+    wide as the seeds are apart, and would leave the lines of all others one.
+    """
+    lines = data[["measured", "predicted"]].to_numpy(np.float64)
+    lines = lines[np.isfinite(lines)]
+    if len(lines):
+        low, high = lines.min(), lines.max()
+        room, (bottom, top) = max(high - low, 1.0), ax.get_ylim()
+        ax.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
 def draw_depth(data: pd.DataFrame) -> Canvas:
@@ -148,7 +162,7 @@ def draw_heat(data: pd.DataFrame) -> Canvas:
     rows = data.activation.nunique()
     side = len(names) if data.column.nunique() <= WIDE else 1
     figure, axes = panels(names, side, "", "", share="")
-    figure.set_figheight((0.24 * rows + 1.9) * len(names) / side)
+    figure.set_figheight((0.24 * max(rows, FEW) + 1.9) * len(names) / side)
     for name, ax in axes.items():
         part = data[data.panel == name]
         table = part.pivot_table(
@@ -157,7 +171,7 @@ def draw_heat(data: pd.DataFrame) -> Canvas:
         texts = table.map(lambda value: "lost" if value == -np.inf else signed(value, 3))
         shown = table.replace({-np.inf: -10.0, np.inf: 10.0})
         heat_map(
-            ax, shown, "decades (log beyond ±0.005)", ticks=(-1, -0.1, -0.01, 0, 0.01, 0.1, 1), cmap="RdBu",
+            ax, shown, "decades\n(log beyond ±0.005)", ticks=(-1, -0.1, -0.01, 0, 0.01, 0.1, 1), cmap="RdBu",
             norm=SymLogNorm(0.005, vmin=-1, vmax=1), vmin=-1, vmax=1, annot=texts, fmt="", annot_kws={"size": 7.5},
         )  # fmt: skip
     return arrange(figure)

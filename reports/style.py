@@ -147,6 +147,7 @@ def heat_map(ax: Axes, table: pd.DataFrame, unit: str, *, ticks: Sequence[float]
         text.set_color("#000000" if _luminance(cell[:3]) > EQUAL_CONTRAST else "#ffffff")
     ax.set(xlabel="", ylabel="")
     ax.tick_params(axis="x", rotation=35)
+    ax.tick_params(axis="y", rotation=0)  # seaborn turns long names where rows are few, into one another
     for tick in ax.get_xticklabels():
         tick.set_horizontalalignment("right")
 

@@ -101,6 +101,36 @@ def test_an_overflowed_gradient_is_told(run, edit, finding, drawn):
     drawn("depth", run)
 
 
+def test_wide_intervals_do_not_squeeze_the_lines(run, edit, drawn):
+    """Two seeds of a network that differ widely: lines keep a third of the height at least."""
+
+    def apart(table):
+        far = (table.activation == "tanh") & (table.seed == 1) & (table.metric == "log10_gradient")
+        return table[~(table.seed > 1)].assign(value=table.value + 300 * far)
+
+    edit(run, "depth", apart)
+    ax = drawn("depth", run).axes[0]
+    data = FIGURES["depth"].data(load(run))
+    lines = data[["measured", "predicted"]].to_numpy()
+    low, high = ax.get_ylim()
+    assert data.high.max() > 2 * high
+    assert low <= np.nanmin(lines) <= np.nanmax(lines) <= high
+    assert np.ptp(lines[np.isfinite(lines)]) > (high - low) / 3.1
+
+
+def test_a_heat_map_of_one_row_can_be_read(run, edit, drawn):
+    for name in ("depth", "time"):
+        edit(run, name, lambda table: table[table.activation == table.activation.iloc[0]].assign(
+            activation="folder/of/my_own.py:long_name"))  # fmt: skip
+    figure = drawn("heat", run)
+    figure.canvas.draw()
+    for ax in figure.axes:
+        box = ax.get_tightbbox()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert {label.get_rotation() for label in ax.get_yticklabels()} == {0.0}
+
+
 def test_the_band_of_one_sample_is_centred_on_its_median(run, edit, drawn):
     def one_sample(table):
         band = table[table.metric == "predicted_log10_gradient"].assign(metric="predicted_sd", value=0.4)
