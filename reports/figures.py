@@ -38,9 +38,10 @@ class Figure:
 CURVE_READING = (
     "Each panel is one activation, each colour an initialiser. A line flat at 0 loses nothing; one that falls towards "
     "the left loses gradient on its way back to the input (position 0). Solid is measured, the mean of log₁₀ over the "
-    "seeds with its 95 % interval; dashed is what theory predicts of the mean square from the configuration alone. "
-    "With one sample (batch 1) a grey band holds 95 % of single networks; it is centred on their median, below the "
-    "dashed line. A triangle on the lower edge marks where the stored gradient became exactly 0."
+    "seeds with its 95 % interval, which may leave the panel where seeds are few; dashed is what theory predicts of "
+    "the mean square from the configuration alone. With one sample (batch 1) a grey band holds 95 % of single "
+    "networks; it is centred on their median, below the dashed line. A triangle on the lower edge marks where the "
+    "stored gradient became exactly 0."
 )
 
 FIGURES = {
