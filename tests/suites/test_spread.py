@@ -1,32 +1,12 @@
-"""Few cells in flight, a dead worker's cells measured by others, the cell that kills its worker named."""
+"""Few cells in flight, a dead worker's cells measured by others; what parts go through, and take from one another."""
 
-import importlib
-import json
-import sys
 from collections import Counter
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from threading import Event
 
-import pandas as pd
 import pytest
 
-from kernels.blas import set_threads
-from kernels.jit import max_threads
-from suites.errors import UserError
-from suites.experiment import EXPERIMENTS
-from suites.results import CELLS, Run
 from suites.spread import IN_FLIGHT, DeadlyCellError, spread
-from suites.workers import executor, workers
-
-
-@pytest.fixture
-def flaky(monkeypatch):
-    """The module of cells that kill their workers, which these import by its name."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    yield importlib.import_module("flaky")
-    del sys.modules["flaky"]
 
 
 class Threads(ThreadPoolExecutor):
@@ -182,73 +162,3 @@ def test_a_cell_of_a_part_is_tried_three_times():
     measured = dict(spread(Parted(*parts), lambda cell: -cell, range(16)))
     assert measured == {cell: None if cell == 4 else -cell for cell in range(16)}
     assert parts[0].measured.count(3) == parts[0].measured.count(4) == 3
-
-
-def test_killed_workers_are_replaced_and_nothing_is_lost(tmp_path, flaky):
-    cells = [flaky.FlakyCell(seed, str(tmp_path), kills=seed == 3) for seed in range(8)]
-    with executor(2) as pool:
-        table = flaky.FLAKY.run(cells, Run.create(tmp_path / "run", {}), pool)
-    assert (tmp_path / "3-0").exists()
-    expected = flaky.FLAKY.run([flaky.FlakyCell(seed) for seed in range(8)])
-    pd.testing.assert_frame_equal(table, expected, check_exact=True)
-
-
-def test_the_cell_that_kills_its_worker_is_named_and_the_others_are_kept(tmp_path, flaky):
-    run, cells = Run.create(tmp_path / "run", {}), [flaky.FlakyCell(seed, str(tmp_path)) for seed in range(6)]
-    cells[2] = flaky.FlakyCell(2, str(tmp_path), kills=100)
-    with executor(2) as pool, pytest.raises(UserError, match=rf"FlakyCell\(seed=2.*in {run.folder}, and the same"):
-        flaky.FLAKY.run(cells, run, pool)
-    assert pd.read_parquet(run.folder / "flaky.parquet").seed.unique().tolist() == [0, 1, 3, 4, 5]
-
-
-def test_an_executor_that_cannot_go_on_ends_it_with_a_message(tmp_path, flaky):
-    cells = [flaky.FlakyCell(seed, str(tmp_path), kills=seed == 1) for seed in range(4)]
-    with (
-        ProcessPoolExecutor(1, get_context("spawn")) as pool,
-        pytest.raises(UserError, match="workers die whatever they measure"),
-    ):
-        flaky.FLAKY.run(cells, Run.create(tmp_path / "run", {}), pool)
-    assert len(pd.read_parquet(tmp_path / "run" / "flaky.parquet")) == 2
-
-
-GRIDS = {
-    "depth": {
-        "architectures": ["plain", "transformer_pre"], "initializers": ["orthogonal"], "depths": [3], "widths": [192],
-        "batch": 8, "seeds": 2,
-    },
-    "time": {"architectures": ["rnn"], "lengths": [5], "widths": [64], "batch": 8, "seeds": 2},
-}  # fmt: skip
-
-
-def test_tables_are_the_same_bytes_whoever_measures(tmp_path):
-    def written(name, pool):
-        run = Run.create(tmp_path / name, {})
-        for experiment, grid in GRIDS.items():
-            EXPERIMENTS[experiment].run(EXPERIMENTS[experiment].cells(**grid), run, pool)
-        return [(run.folder / f"{experiment}.parquet").read_bytes() for experiment in GRIDS]
-
-    expected = written("here", None)
-    set_threads(max_threads())
-    try:
-        assert written("many threads here", None) == expected
-    finally:
-        set_threads(1)
-    for count in (1, 2):
-        with workers(count) as pool:
-            assert written(f"{count} workers", pool) == expected
-
-
-def test_a_sweep_whose_process_is_killed_goes_on(tmp_path, start, gradfade):
-    names = ("--activation", "tanh", "--activation", "relu", "--activation", "selu", "--activation", "elu")
-    command = ("attenuate", "depth", *names, "--depth", "30", "--width", "64", "--workers", "2", "--out", "run")
-    process = start(*command)
-    folder = tmp_path / "run" / CELLS / "depth"
-    while not list(folder.glob("*.parquet")):
-        assert process.poll() is None, process.communicate()
-    process.kill()
-    process.communicate()
-    done = len(list(folder.glob("[0-9a-f]*.parquet")))
-    code, out, err = gradfade(*command, "--format", "json")
-    assert code == 0
-    assert f"depth: {done} of 4 cells were done" in err
-    assert len(json.loads(out)) == 4
