@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -222,7 +223,9 @@ def main() -> None:
     show_log()
     try:
         with interrupts.heeded():
-            sys.exit(app(standalone_mode=False))
+            code = app(standalone_mode=False)
+            sys.stdout.flush()
+            sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except typer.TyperException as error:
@@ -235,6 +238,8 @@ def main() -> None:
     except OSError as error:
         what = error.filename or f"cannot write the output, or compiled kernels below {jit.CACHE_DIR}"
         notes.print(f"gradfade: {what}: {error.strerror}")
+        with suppress(OSError):  # what could not be written would be tried again when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(USER_ERROR)
 
 

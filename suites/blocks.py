@@ -24,7 +24,7 @@ class Blocks:
         for second in self.states[1:]:
             _share_parameters(second, self.states[0])
         while len(self.states) < len(self.layers):
-            self.states.append(_another(self.states[-2], {}))
+            self.states.append(_another(self.states[len(self.states) % 2], {}))
 
     def __iter__(self) -> Iterator[tuple[Layer, State]]:
         return zip(self.layers, self.states, strict=True)

@@ -231,11 +231,12 @@ def test_list_and_version(gradfade):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_what_a_full_disk_cannot_take_is_told():
+@pytest.mark.parametrize("format", ["table", "csv"])
+def test_what_a_full_disk_cannot_take_is_told(format):
     """The system names no file that is written through a descriptor: the output, or a kernel by Numba."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, ROOT / "gradfade.py", "list", "activations"],
+            [sys.executable, ROOT / "gradfade.py", "list", "activations", "--format", format],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
