@@ -1,5 +1,6 @@
 """gradfade's command line; wiring only."""
 
+import errno
 import os
 import signal
 import sys
@@ -236,8 +237,10 @@ def main() -> None:
     except MemoryError as error:
         notes.print(f"gradfade: not enough memory: {error}")
     except OSError as error:
-        what = error.filename or f"cannot write the output, or compiled kernels below {jit.CACHE_DIR}"
-        notes.print(f"gradfade: {what}: {error.strerror}")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+        output = f"cannot write the output, or compiled kernels below {jit.CACHE_DIR}: " if full else ""
+        what = f"{error.filename}: " if error.filename else output
+        notes.print(f"gradfade: {what}{error.strerror or error}")
         with suppress(OSError):  # what could not be written would be tried again when Python ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(USER_ERROR)

@@ -155,7 +155,7 @@ def gram_eigenvalues(grams: Array) -> Array:
     count, n, columns = grams.shape
     if columns != n:
         raise ValueError(f"grams must be square, got {n} x {columns}")
-    if count < FEWEST or n > LARGEST:
+    if count < FEWEST or not 0 < n <= LARGEST:
         return np.linalg.eigvalsh(grams)
     found = np.empty((count, n))
     a, p, d, e, spare = (np.zeros((*rows, LANES)) for rows in ((n, n), (n,), (n,), (n + 1,), (7,)))

@@ -1,7 +1,8 @@
 """A gradient so small that float32 has it only as subnormal numbers, through the weights of a dense layer.
 
 A processor takes a hundred times as long over one of them as over others. In float64 they are like others, and a sum
-that begins at OFFSET, instead of 0, has the last place that all subnormal float32 have, 2^-149: it rounds as they do.
+that begins at OFFSET, instead of 0, has the last place that all subnormal float32 have, 2^-149: it rounds as they do,
+term by term in order, by fused products. A product that adds in another order may round a last place otherwise.
 """
 
 import math
@@ -24,7 +25,10 @@ OFFSET = 1.5 * 2.0**-97  # an even multiple: halves round to even, as they do be
 
 @kernel()
 def _largest_sum(dz, W):
-    """What no |sum of dz[n, j] W[i, j]| over some j exceeds; inf where dz alone is too large to tell."""
+    """What no |sum of dz[n, j] W[i, j]| over some j exceeds; inf where dz alone is too large to tell.
+
+    Numbers that are nan may be passed over: either product of theirs is nan.
+    """
     largest = np.float32(0.0)
     for n in range(dz.shape[0]):
         row = dz[n]

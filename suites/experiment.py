@@ -37,7 +37,7 @@ from suites.environment import version
 from suites.errors import UserError
 from suites.own_activations import check_unchanged, digests
 from suites.results import CELLS, Run, write_whole
-from suites.schema import COLUMNS, merge
+from suites.schema import SCHEMA, merge
 from suites.spread import spread
 from suites.threads import one_thread
 
@@ -134,7 +134,7 @@ class Experiment:
         """The rows of the cells that run holds, measured by the code as it is."""
         tables = {cell: _read(self._path(cell, run)) for cell in cells}
         held = {cell: table for cell, table in tables.items() if table is not None}
-        valid = {cell: table for cell, table in held.items() if table.attrs["code"] == _code_of(cell)}
+        valid = {cell: table for cell, table in held.items() if table.attrs.get("code") == _code_of(cell)}
         if stale := len(held) - len(valid):
             log.warning("%s: %d cells were measured by other code: measured again", self.name, stale)
         return valid
@@ -190,6 +190,17 @@ def _whole(path: Path, table: pd.DataFrame) -> dict[str, Any]:
     return {"cell": path.stem, "rows": len(table)}
 
 
+def _check_whole(path: Path, table: pd.DataFrame) -> None:
+    """ValueError unless table has the columns of the schema, and all rows of the cell of that file.
+
+    A file that tells neither cell nor rows is of older code, which _finished finds.
+    """
+    if [(name, str(dtype)) for name, dtype in table.dtypes.items()] != [*SCHEMA.items()]:
+        raise ValueError("other columns")
+    if any(table.attrs.get(name, value) != value for name, value in _whole(path, table).items()):
+        raise ValueError("not the rows of this cell")
+
+
 def _read(path: Path) -> pd.DataFrame | None:
     """The rows in a cell's file, None where there is no such file; one that cannot be read is set aside.
 
@@ -199,11 +210,8 @@ def _read(path: Path) -> pd.DataFrame | None:
         return None
     try:
         table = pd.read_parquet(path, page_checksum_verification=True)
-        if list(table.columns) != COLUMNS:
-            raise ValueError("other columns")
-        if not _whole(path, table).items() <= table.attrs.items():
-            raise ValueError("not the rows of this cell")
-    except (OSError, ValueError, pa.ArrowException) as error:
+        _check_whole(path, table)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:  # pandas trusts what a footer says
         aside = path.with_suffix(".unreadable")
         path.replace(aside)
         reason = " ".join(str(error).split())

@@ -62,7 +62,7 @@ def _column(value: Any, dtype: str, length: int) -> Any:
 
 def _several(value: Any) -> bool:
     """Whether it is a column, not one value of a row; what np.ndim tells only after it has made an array of a list."""
-    return hasattr(value, "__len__") and not isinstance(value, str)
+    return hasattr(value, "__len__") and not isinstance(value, str) and getattr(value, "ndim", 1) > 0
 
 
 def stack(configuration: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -121,17 +121,19 @@ def _shares(cells: list[Any], count: int) -> list[deque[Any]]:
 def _take_half(
     waiting: list[deque[Any]], number: int, begun: dict[int, Any], near: Callable[[Any], Any] | None
 ) -> None:
-    """Move the later half, or more, of what waits longest in line to the part of that number, in order.
+    """Move the later half, or more, of the longest line that has some to give to the part of that number, in order.
 
     Those that share work with a cell that stays, the one begun at least, stay where they are not WORTHWHILE.
     """
-    longest = max(range(len(waiting)), key=lambda part: len(waiting[part]))
-    line = waiting[longest]
-    taken = [line.pop() for _ in range((len(line) + 1) // 2)][::-1]
-    if near is not None and longest in begun:
-        ahead = near(line[-1] if line else begun[longest])
-        sharing = [cell for cell in taken if near(cell) == ahead]
-        if len(sharing) < WORTHWHILE:
-            line.extend(sharing)
-            taken = taken[len(sharing) :]
-    waiting[number].extend(taken)
+    for part in sorted(range(len(waiting)), key=[-len(line) for line in waiting].__getitem__):
+        line = waiting[part]
+        taken = [line.pop() for _ in range((len(line) + 1) // 2)][::-1]
+        if near is not None and part in begun:
+            ahead = near(line[-1] if line else begun[part])
+            sharing = next((i for i, cell in enumerate(taken) if near(cell) != ahead), len(taken))
+            if sharing < WORTHWHILE:
+                line.extend(taken[:sharing])
+                taken = taken[sharing:]
+        if taken:
+            waiting[number].extend(taken)
+            return

@@ -63,7 +63,7 @@ def inside(tmp_path, monkeypatch, capfd):
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGPIPE)}
     level = logging.root.level
     monkeypatch.syspath_prepend(str(ROOT))
-    command = importlib.import_module("gradfade")
+    command, own_activations = map(importlib.import_module, ("gradfade", "suites.own_activations"))
     monkeypatch.chdir(tmp_path)
 
     def done(*arguments):

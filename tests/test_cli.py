@@ -106,6 +106,7 @@ def test_certify_exits_with_1_where_a_promise_is_broken(monkeypatch, capsys):
 
     monkeypatch.setattr(Activation, "backward", wrong)
     monkeypatch.setattr("suites.workers.workers", nullcontext)
+    monkeypatch.setattr(command.notes, "file", sys.stderr)  # it may have been that of another test
     arguments = ["certify", "relu", "identity", "--dtype", "float32", "--format", "csv"]
     assert command.app(arguments, standalone_mode=False) == 1
     out, _ = capsys.readouterr()
@@ -240,6 +241,7 @@ def test_what_a_full_disk_cannot_take_is_told(format):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
+            timeout=300,
         )
     assert done.returncode == 2
     told = f"gradfade: cannot write the output, or compiled kernels below {jit.CACHE_DIR}: No space left on device\n"

@@ -54,6 +54,11 @@ def test_few_matrices_or_large_ones_are_left_to_lapack(count):
         np.testing.assert_allclose(np.sort(gram_eigenvalues(matrices)), np.sort(np.diagonal(matrices, 0, 1, 2)))
 
 
+def test_matrices_without_rows_have_no_eigenvalues():
+    assert gram_eigenvalues(np.zeros((FEWEST, 0, 0))).shape == (FEWEST, 0)
+    assert gram_eigenvalues(np.zeros((0, 3, 3))).shape == (0, 3)
+
+
 def test_a_matrix_that_is_not_finite_ends_and_leaves_the_others_alone():
     matrices = grams(6, LANES, seed=4)
     expected = gram_eigenvalues(matrices)

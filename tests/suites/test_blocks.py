@@ -51,6 +51,16 @@ def test_gradients_have_the_memory_of_two_blocks():
         assert not any(np.may_share_memory(*pair) for pair in combinations(arrays, 2))
 
 
+def test_a_block_takes_as_much_memory_however_deep_it_is():
+    network = ARCHITECTURES["residual"].build(ACTIVATIONS["tanh"], INITIALIZERS["he_normal"], 8, 60)
+    blocks = Blocks(network, network, (4, 8), np.dtype(np.float32))
+
+    def memory(state):
+        return [array.base.nbytes for part in (state, *state.children) for array in part.saved.values()]
+
+    assert memory(blocks.states[-1]) == memory(blocks.states[3])
+
+
 @pytest.mark.parametrize("architecture", DEEP)
 def test_arrays_of_a_block_lie_as_those_of_a_layer_do(architecture):
     row = ARCHITECTURES[architecture]

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from kernels import jit
@@ -122,6 +123,22 @@ def test_a_cell_of_other_code_is_measured_again(tmp_path, monkeypatch, caplog):
     assert len(pd.read_parquet(run.folder / "fake.parquet")) == len(expected)
 
 
+def test_a_cell_that_tells_nothing_is_of_older_code(tmp_path, caplog):
+    run = Run.create(tmp_path / "run", CONFIGURATION)
+    expected = Bench().experiment.run(CELLS_OF_FIVE, run)
+    path = files(run)[1]
+    table = pd.read_parquet(path)
+    table.attrs = {}
+    table.to_parquet(path)
+    collect(run)
+    assert len(pd.read_parquet(run.folder / "fake.parquet")) == len(expected)
+    second = Bench()
+    pd.testing.assert_frame_equal(second.experiment.run(CELLS_OF_FIVE, run), expected, check_exact=True)
+    assert len(second.measured) == 1
+    assert "1 cells were measured by other code" in caplog.text
+    assert "cannot be read" not in caplog.text
+
+
 def test_a_cell_tells_the_kernels_that_measured_it(tmp_path):
     run, bench = Run.create(tmp_path / "run", CONFIGURATION), Bench()
     bench.experiment.run(CELLS_OF_FIVE[:1], run)
@@ -150,7 +167,10 @@ def another_cells(path, other):
 
 
 def without_rows(path, other):
-    pd.read_parquet(path).iloc[:0].to_parquet(path)
+    table = pd.read_parquet(path)
+    attrs, table = table.attrs, table.iloc[:0]
+    table.attrs = attrs
+    table.to_parquet(path)
 
 
 def of_a_flipped_bit(path, other):
@@ -160,7 +180,22 @@ def of_a_flipped_bit(path, other):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [another_cells, without_rows, of_a_flipped_bit])
+def of_a_flipped_bit_in_the_footer(path, other):
+    table = pq.read_table(path)
+    told = {key: text.replace(b'"numpy_type"', b'"numpy_typd"') for key, text in table.schema.metadata.items()}
+    pq.write_table(table.replace_schema_metadata(told), path)
+
+
+def of_other_types(path, other):
+    table = pd.read_parquet(path)
+    attrs, table = table.attrs, table.astype({"seed": "float64"})
+    table.attrs = attrs
+    table.to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [another_cells, without_rows, of_a_flipped_bit, of_a_flipped_bit_in_the_footer, of_other_types]
+)
 def test_a_cell_of_other_rows_than_were_measured_is_set_aside(tmp_path, spoil, caplog):
     run = Run.create(tmp_path / "run", CONFIGURATION)
     expected = Bench().experiment.run(CELLS_OF_FIVE, run)

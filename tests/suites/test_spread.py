@@ -3,6 +3,7 @@
 from collections import Counter
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from threading import Event
+from time import sleep
 
 import pytest
 
@@ -73,14 +74,18 @@ def test_workers_that_die_whatever_they_do_end_it():
 
 
 def test_an_error_of_a_cell_is_raised_and_the_rest_not_begun():
+    told = Event()
+
     def measure(cell):
+        assert cell == 0 or told.wait(100)
         raise ZeroDivisionError
 
     with Threads() as pool:
         with pytest.raises(ZeroDivisionError):
             list(spread(pool, measure, range(1000)))
+        told.set()
         assert len(pool.futures) == IN_FLIGHT[0]
-        assert any(future.cancelled() for future in pool.futures)
+        assert all(future.cancelled() for future in pool.futures[3:])
 
 
 class Part(Threads):
@@ -95,7 +100,7 @@ class Part(Threads):
 
     def note(self, function, cell=0):
         if self.gate:
-            self.gate.wait(10)
+            assert self.gate.wait(100)
         self.measured.append(cell)
         self.kills[cell] -= 1
         if self.kills[cell] >= 0:
@@ -148,8 +153,27 @@ def test_cells_that_share_work_are_taken_where_enough_are_left(near, first_measu
 def test_a_part_that_is_quick_has_its_next_cell_while_many_wait(monkeypatch, seconds, most):
     monkeypatch.setattr("suites.spread.SHORT", seconds)
     parts = Part(), Part()
-    assert dict(spread(Parted(*parts), lambda cell: -cell, range(40))) == {cell: -cell for cell in range(40)}
+    measured = dict(spread(Parted(*parts), lambda cell: sleep(0.005), range(40)))
+    assert sorted(measured) == [*range(40)]
     assert [part.most for part in parts] == [most, most]
+
+
+def test_what_shares_work_need_not_follow_one_another():
+    parts = Parted(Part(), Part())
+    assert sorted(cell for cell, _ in spread(parts, lambda cell: -cell, range(40), near=lambda cell: cell % 2)) == [
+        *range(40)
+    ]
+
+
+def test_a_part_takes_from_another_line_where_the_longest_has_nothing_to_give():
+    """The first two wait with their first cell; the last three cells of one share its work, those of the other none."""
+    opened = Event()
+    parts = Part(gate=opened), Part(gate=opened), Part()
+    near = [0, 0, 0, 0, 4, 5, 6, 7, 8, 8, 8, 8].__getitem__
+    for done, _ in enumerate(spread(Parted(*parts), lambda cell: -cell, range(12), near=near), start=1):
+        if done == 4 + 3:
+            opened.set()
+    assert [part.measured for part in parts] == [[0, 1, 2, 3], [4], [8, 9, 10, 11, 6, 7, 5]]
 
 
 def test_a_part_without_a_cell_takes_that_of_another_that_has_not_begun():
@@ -159,6 +183,8 @@ def test_a_part_without_a_cell_takes_that_of_another_that_has_not_begun():
 
 def test_a_cell_of_a_part_is_tried_three_times():
     parts = Part({3: 2, 4: 3}), Part()
+    parts[1].kills = parts[0].kills  # which the second may take from the first
     measured = dict(spread(Parted(*parts), lambda cell: -cell, range(16)))
     assert measured == {cell: None if cell == 4 else -cell for cell in range(16)}
-    assert parts[0].measured.count(3) == parts[0].measured.count(4) == 3
+    tried = parts[0].measured + parts[1].measured
+    assert tried.count(3) == tried.count(4) == 3
