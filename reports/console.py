@@ -81,12 +81,12 @@ def _lines(title: str) -> Report:
 
 @contextmanager
 def resumable(out: Path | None) -> Iterator[None]:
-    """Where the user interrupts what is kept in the folder out, tell that the same command goes on with it."""
+    """Where the user interrupts, tell that the same command goes on with what is in the folder out, or that none is."""
     try:
         yield
     except KeyboardInterrupt:
-        if out is not None:
-            notes.print(f"interrupted; what was measured is in {out}, and the same command goes on with it")
+        kept = f"what was measured is in {out}, and the same command goes on with it"
+        notes.print(f"interrupted; {kept if out else 'nothing is kept without --out'}")
         raise
 
 

@@ -92,7 +92,7 @@ class Experiment:
     ) -> pd.DataFrame:
         tables = {} if run is None else self._finished(cells, run)
         if tables:
-            log.info("%s: %d of %d cells were done", self.name, len(tables), len(cells))
+            log.info("%s: %d of %d cells were done already", self.name, len(tables), len(cells))
         progress(len(tables), len(cells))
         missing = [cell for cell in dict.fromkeys(cells) if cell not in tables]
         if self.near is not None:

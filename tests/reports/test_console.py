@@ -87,5 +87,5 @@ def test_who_interrupts_is_told_where_it_is_kept(monkeypatch, out):
     monkeypatch.setattr(console.notes, "print", told.append)
     with pytest.raises(KeyboardInterrupt), console.resumable(out):
         raise KeyboardInterrupt
-    text = "interrupted; what was measured is in run, and the same command goes on with it"
-    assert told == ([] if out is None else [text])
+    kept = "what was measured is in run, and the same command goes on with it"
+    assert told == [f"interrupted; {kept if out else 'nothing is kept without --out'}"]
