@@ -11,6 +11,7 @@ import numpy as np
 
 from kernels.correlation import normalised_pair
 from kernels.critical import MeanField, expectation
+from kernels.initializers import Initializer
 from kernels.moments import EPSILON as EPS
 from suites.prediction import (
     PROMISED,
@@ -23,7 +24,7 @@ from suites.prediction import (
     settled,
     spread,
 )
-from suites.wandering import Moved, log_slopes, moved_by, wandering
+from suites.wandering import Moved, moved_by, wandering
 
 LEAST_BATCH = 6  # of BatchNorm: below it 1/variance of a unit's batch has itself no finite variance
 # Relative, in a mean square of pre-activations between samples of a batch: simulated networks of Swish, GELU and
@@ -31,7 +32,7 @@ LEAST_BATCH = 6  # of BatchNorm: below it 1/variance of a unit's batch has itsel
 LARGEST_DIFFERENCE = 3.0
 LINEAR_SPREAD = 4.0  # the spread below which slopes are nearly the same everywhere, as those of linear layers, 2
 STEP = 1e-3  # of q, of a numerical derivative
-ALIKE = 1.001  # growth of those differences per layer that is 1 but for rounding
+LEAST_GROWTH = 1.001  # growth of those differences per layer that is 1 but for rounding
 LARGEST_WANDERING = 1.0  # of the variance of one sample's ln|Ju|^2, over what its band has: it would be sqrt(2) as wide
 # Share of BatchNorm's eps in its divisor: sigmoid networks are 0.005 decades per layer off there, 0.015 at four times.
 LARGEST_EPS = 0.05
@@ -44,11 +45,8 @@ def plain(*, activation: str, initializer: str, depth: int, width: int, batch: i
     moments = Moments.of(field)
     variances = settled(lambda q: sw2 * moments.value(q) + sb2, 1.0, depth)
     spreads = [(moments.spread(q) - less(rule)) / width for q in variances]
-    moved = [
-        Moved(log_slopes(moments.slope, q), log_slopes(moments.value, q), (moments.flatness(q) - 1) / width)
-        for q in variances
-    ]
-    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, moved, width, batch, less(rule) > 0)
+    moved = [Moved.by_layer(moments, q, width) for q in variances]
+    return _of_layers([sw2 * moments.slope(q) for q in variances], spreads, moved, width, batch, rule)
 
 
 def residual(*, scale: float = 1.0, **configuration: Any) -> Prediction:
@@ -72,21 +70,10 @@ def _skipping(
     moments, square, sb2 = Moments.of(field), scale * scale, rule.bias_variance(width)
     variances = settled(lambda q: q + into * square * (out * moments.value(q) + sb2), 1.0, depth)
     growths = [square * into * out * moments.slope(q) for q in variances]
-    moved = []
-    for q, growth in zip(variances, growths, strict=True):
-        # The next |x + u|^2, u of the branch: 2 x u has variance 4 branch / width, |u|^2 that of f^2 and of weights.
-        added = into * square * out * moments.value(q)
-        branch = added / (q + added)
-        own = (4 * branch * (1 - branch) + branch**2 * (moments.flatness(q) + 1)) / width
-        factor, following = growth / (1 + growth), log_slopes(moments.value, q)
-        (first, second), (power, bend) = log_slopes(moments.slope, q), following
-        moved.append(
-            Moved(
-                factor * np.array([first, second + (1 - factor) * first**2]),
-                np.array([1 - branch + branch * power, branch * (bend + (1 - branch) * (power - 1) ** 2)]),
-                own,
-            )
-        )
+    moved = [
+        Moved.by_block(moments, q, growth, into * square * out * moments.value(q), width)
+        for q, growth in zip(variances, growths, strict=True)
+    ]
     # Of |g + u|^2, u what comes through the branch: 2 g u has variance 4 growth / width, |u|^2 that of two layers.
     spreads = [
         (4 * share * (1 - share) + share * share * (moments.spread(q) + 2 - 2 * less(rule))) / width
@@ -96,10 +83,16 @@ def _skipping(
 
 
 def _of_layers(
-    factors: list[float], spreads: list[float], moved: list[Moved], width: int, batch: int, keeping: bool = False
+    factors: list[float],
+    spreads: list[float],
+    moved: list[Moved],
+    width: int,
+    batch: int,
+    rule: Initializer | None = None,
 ) -> Prediction:
-    """keeping: whether weights keep norms, so that of what wanders little is left."""
+    """rule: of the weights, where they are all of a layer; those that keep norms leave little of what wanders."""
     wandered, depth = wandering(moved), len(spreads)
+    keeping = rule is not None and less(rule) > 0
     if not moved_by(wandered, depth, batch) <= PROMISED * depth:
         raise NoTheoryError("the variances of its pre-activations wander off, differently in every network and sample")
     banded = batch == 1 and (keeping or wandered[0] <= LARGEST_WANDERING * sum(spreads))
@@ -175,7 +168,7 @@ def _check_alike(field: MeanField, depth: int, width: int) -> None:
         expectation(lambda x: (field.f(x) - mean) ** 2, q, field.kinks) for q in (1 + STEP, 1.0, 1 - STEP)
     )
     growth = (above - below) / (2 * STEP * at)
-    if not growth > ALIKE:
+    if not growth > LEAST_GROWTH:
         return
     most = LARGEST_DIFFERENCE * min(1.0, (2 * PROMISED / math.log10(growth)) ** 2)
     if depth * math.log(growth) > math.log(most * math.sqrt(width)):

@@ -33,7 +33,7 @@ FEWER = 4
 NEAR = 1e-2  # relative difference in q of numerical derivatives
 TERMS = 40  # of a series in the correlation of two pre-activations
 MET = 16  # steps after which two times share what they will
-ALIKE = 1 - 1e-9  # of slopes that are the same at all times but for rounding
+SAME = 1 - 1e-9  # of slopes that are the same at all times but for rounding
 LONGEST_KEPT = 0.99  # slope of the variance map, for which a fluctuation of q lasts 100 steps
 
 
@@ -114,7 +114,7 @@ class Added:
         values = pairs(field.f, q, field.kinks)
         c = settled(lambda c: min(mixed * square * values(c / q) + standing, q), standing, MET)[-1]
         r = min(pairs(field.df, q, field.kinks)(c / q), 1.0)
-        if rule.name == "orthogonal" and r > ALIKE:
+        if rule.name == "orthogonal" and r > SAME:
             return cls(np.zeros(length + 1), 0.0, 1.0)
         v = pairs(steep, q, field.kinks)(c / q) * flatness(field.df, q, field.kinks) - 1
         below, above = (field.slope_moment(q * (1 + side * NEAR)) / chi for side in (-1, 1))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.critical import LARGEST_VARIANCE, SMALLEST_VARIANCE
-from suites.prediction import Array
+from suites.prediction import Array, Moments
 
 # Layers. In a batch the mean square is that of the samples with large q: to leading order it is more by 1/(4 ln 10) of
 # that variance, and in simulated networks of GELU and Mish with He, batches of 64, by 1.7 times that over 10 layers and
@@ -29,6 +29,26 @@ class Moved(NamedTuple):
     factor: Array
     following: Array
     own: float
+
+    @classmethod
+    def by_layer(cls, moments: Moments, q: float, width: int) -> "Moved":
+        """Of f(x W): slopes and mean squares of f at a variance q of pre-activations."""
+        own = (moments.flatness(q) - 1) / width
+        return cls(log_slopes(moments.slope, q), log_slopes(moments.value, q), own)
+
+    @classmethod
+    def by_block(cls, moments: Moments, q: float, growth: float, added: float, width: int) -> "Moved":
+        """Of x + f(x W1) W2, which multiplies squared gradients by 1 + growth and adds so much to q.
+
+        The next |x + u|^2, u of the branch: 2 x u has variance 4 branch / width, |u|^2 that of f^2 and of weights.
+        """
+        branch, factor = added / (q + added), growth / (1 + growth)
+        (first, second), (power, bend) = log_slopes(moments.slope, q), log_slopes(moments.value, q)
+        return cls(
+            factor * np.array([first, second + (1 - factor) * first**2]),
+            np.array([1 - branch + branch * power, branch * (bend + (1 - branch) * (power - 1) ** 2)]),
+            (4 * branch * (1 - branch) + branch**2 * (moments.flatness(q) + 1)) / width,
+        )
 
 
 def log_slopes(moment: Callable[[float], float], q: float) -> Array:
