@@ -74,6 +74,23 @@ def test_tanh_off_criticality_against_numpy(orthogonal, residual):
         assert measured / 2 < found.apart < 2 * measured
 
 
+def test_what_networks_of_one_orthogonal_layer_are_apart():
+    """The mean of f'^2 over 64 units on a sphere: orthogonal weights keep the size of what they multiply."""
+    z = np.random.default_rng(4).standard_normal((20_000, 64))
+    z /= np.sqrt(np.mean(z**2, axis=1, keepdims=True))
+    measured = np.std(np.log(np.mean(np.cosh(z) ** -4, axis=1)))
+    assert predicted("plain", "tanh", "orthogonal", 1, 64).apart == pytest.approx(measured, rel=0.05)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_mean_through_layernorm_of_linear_layers(depth):
+    """By hand: of w directions of a layer two are lost, and 1 over the variance of w units has mean w / (w - 3)."""
+    w = 300
+    expected = math.log(1 - 2 / w) + (depth - 1) * math.log((w - 2) / (w - 3))
+    found = predicted("layernorm", "identity", "lecun_normal", depth, w).log10_mean * math.log(10)
+    assert found == pytest.approx(expected, abs=depth * 10 / w**2)
+
+
 def test_theory_is_silent_where_it_does_not_hold():
     assert math.isnan(predicted("batchnorm", "relu", "he_normal", 5, 64).spread)
     assert math.isnan(predicted("plain", "relu", "constant", 5, 64).spread)
@@ -93,7 +110,7 @@ def normalised(rng, f, df, depth, width):
         W = rng.standard_normal((width, width)) / math.sqrt(width)
         z = W @ x
         if layer == 0:
-            W, z = W / np.sqrt(np.mean(z**2)), z / np.sqrt(np.mean(z**2))
+            z /= np.sqrt(np.mean(z**2))
         z, step = z - z.mean(), W - W.mean(0)
         sd = np.sqrt(np.mean(z**2) + 1e-5)
         z = z / sd
@@ -145,6 +162,8 @@ def test_the_bound_on_what_networks_are_apart(orthogonal, residual, depth, width
     mean, spread = np.mean(networks, axis=0)
     error = np.std(networks, axis=0, ddof=1) / math.sqrt(80)
     assert abs(mean - found.log10_mean + found.apart**2 / 2 / math.log(10)) < 0.02 * 2 * depth + 3 * error[0]
+    if drawn:
+        assert np.std(networks, axis=0, ddof=1)[0] * math.log(10) == pytest.approx(found.apart, rel=0.25)
     ratio, doubt = (1 + spread) / (1 + found.spread), 2 * error[1] / (1 + found.spread)
     assert ratio > math.exp(-(found.apart**2) / 2) - doubt
     assert ratio < (1.06 if drawn else math.exp(-(FAR_APART**2) / 2)) + doubt
