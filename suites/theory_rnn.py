@@ -58,7 +58,6 @@ def rnn(*, activation: str, initializer: str, length: int, width: int, inputs: i
     added = Added.of(field, rule, found[-1], length, width, inputs)
     if not math.isfinite(added.largest):
         raise NoTheoryError("its pre-activations outgrow float64")
-    check_spread(float(np.mean(spreads)) * added.standing, width, batch, length)
     if not added.largest <= PROMISED * length:
         raise NoTheoryError(
             f"that its weights are the same at every step, or its inputs few, adds some {added.largest / length:.2g} "
@@ -78,7 +77,7 @@ class Added:
 
     by_steps: after 0 to L steps back, shape (L + 1,). largest: decades by which a network is more, after L steps, at
     most: ways that meet once are what networks differ by, and beyond leading order a gradient grows no faster than by
-    the spectral radius of the weights. standing: width over the number of units that carry the gradient.
+    the spectral radius of the weights.
 
     Derived here. A squared norm is a sum over pairs of ways through the units; with independent weights both are the
     same way, each step of it weighs chi = sw2 E[f'^2]. Of t steps and N units there are besides:
@@ -99,7 +98,6 @@ class Added:
 
     by_steps: Array
     largest: float
-    standing: float
 
     @classmethod
     def of(cls, field: MeanField, rule: Initializer, q: float, length: int, width: int, inputs: int) -> "Added":
@@ -115,7 +113,7 @@ class Added:
         c = settled(lambda c: min(mixed * square * values(c / q) + standing, q), standing, MET)[-1]
         r = min(pairs(field.df, q, field.kinks)(c / q), 1.0)
         if rule.name == "orthogonal" and r > SAME:
-            return cls(np.zeros(length + 1), 0.0, 1.0)
+            return cls(np.zeros(length + 1), 0.0)
         v = pairs(steep, q, field.kinks)(c / q) * flatness(field.df, q, field.kinks) - 1
         below, above = (field.slope_moment(q * (1 + side * NEAR)) / chi for side in (-1, 1))
         first, second = (above - below) / (2 * NEAR), (above + below - 2) / NEAR**2  # in q/q
@@ -128,7 +126,7 @@ class Added:
         columns = max(width / (1 + v), LEAST_COLUMNS)
         radius = r**FEWER * (RADIUS * math.log(columns) - RADIUS_LESS) / math.sqrt(columns)
         largest = (min(twice[-1], 2 * length * radius) + sizes[-1]) / (2 * math.log(10))
-        return cls(twice + once + sizes, largest, 1 + v)
+        return cls(twice + once + sizes, largest)
 
 
 def meeting_twice(r: float, length: int) -> Array:

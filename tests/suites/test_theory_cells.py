@@ -54,7 +54,7 @@ def test_simulated_rnn(activation, initializer, sw2, vx, inputs, length, width, 
     sizes = {"inputs": inputs, "length": length, "width": width, "batch": 8}
     found, error = simulated.over_seeds(simulated.recurrent, 24, name=activation, sw2=sw2, vx=vx, **sizes)
     predicted = curve("rnn", activation=activation, initializer=initializer, **sizes)
-    assert (np.abs(predicted - found) < 4 * error + 0.1).all()
+    assert (np.abs(predicted - found) < 4 * error + 0.05).all()
 
 
 @pytest.mark.parametrize(
