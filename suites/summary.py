@@ -100,7 +100,7 @@ def summarise(rows: pd.DataFrame, experiment: str) -> tuple[pd.DataFrame, list[s
 
 
 def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[str]:
-    """Why a summary of these rows has blanks, infinite or NaN totals: a sentence each."""
+    """Why a summary of these rows has blanks, infinite or NaN totals: a sentence each, once for several depths."""
     found = [
         f"theory is silent for {_named(row)}: {silence(experiment, row._asdict())}"
         for row in table[table.predicted_total_decades.isna()].itertuples(index=False)
@@ -129,7 +129,7 @@ def remarks(table: pd.DataFrame, rows: pd.DataFrame, experiment: str) -> list[st
             found.append(f"{_named(row)}: the forward pass {does} {row.dtype} from {place} on, so {so}")
     gone = table[table.seeds_zero > 0].itertuples()
     found += [f"{_named(row)}: the gradient is exactly 0 in {row.seeds_zero} of {row.seeds} seeds" for row in gone]
-    return found
+    return [*dict.fromkeys(found)]
 
 
 def silence(experiment: str, row: Mapping[str, Any]) -> str:

@@ -153,6 +153,12 @@ def test_where_theory_is_silent_it_says_why(changes, reason):
     assert reason in remark
 
 
+def test_two_depths_of_one_reason_have_one_remark():
+    silent = [table([-1.0, -2.0], depth=depth, **{**SIZES, "initializer": "constant"}) for depth in (10, 20)]
+    (remark,) = said(merge(silent))
+    assert remark.startswith("theory is silent for plain tanh constant: ")
+
+
 def test_what_is_not_finite_says_why():
     (remark,) = said(table([-1.0], predicted=-1.0))
     assert remark.startswith("one seed has no interval and no z")
