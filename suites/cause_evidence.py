@@ -12,7 +12,10 @@ from kernels.elementwise import Activation
 from kernels.initializers import INITIALIZERS
 from suites.interventions import Cell, factors, kind
 from suites.own_activations import lookup_activation
+from suites.prediction import Moments, NoTheoryError, settled
+from suites.sequence import SequenceCell
 from suites.theory import PREDICTIONS
+from suites.theory_rnn import variances
 from suites.verdicts import decades
 
 ONE_DIRECTION = 1.001  # an effective rank that is 1 but for roundings
@@ -55,9 +58,33 @@ def linear_offset(cell: Cell) -> float:
 
 
 def off_critical(cell: Cell, rows: pd.DataFrame) -> float:
-    """Decades between the weight variance and the critical one; NaN of weights that are not independent."""
+    """Decades between the weight variance and the critical one; NaN of weights that are not independent.
+
+    Of an RNN the critical one is that of chi = 1 at the variance that its pre-activations have.
+    """
+    if not math.isnan(off := off_own(cell)):
+        return off
     critical, _ = MeanField.of(lookup_activation(cell.activation)).critical_point()
     return abs(math.log10(rows.weight_variance.iloc[0] / critical))
+
+
+def off_own(cell: Cell) -> float:
+    """|log10 chi| of an RNN where its input, entering at every step, holds the variance of its pre-activations.
+
+    It settles at the fixed point of q <- sw2 E[f^2] + the input's share (suites.theory_rnn.variances). NaN of other
+    architectures, of weights that are not independent, where q overflows, and where no gradient passes.
+    """
+    rule = INITIALIZERS[cell.initializer].of(lookup_activation(cell.activation))
+    if not isinstance(cell, SequenceCell) or cell.architecture != "rnn" or not rule.independent:
+        return math.nan
+    mixed, entering = variances(rule, cell.width, cell.inputs or cell.width)
+    moments = Moments.of(MeanField.of(lookup_activation(cell.activation)))
+    try:
+        q = settled(lambda q: mixed * moments.value(q) + entering, entering, cell.length)[-1]
+        chi = mixed * moments.slope(q)
+    except NoTheoryError:
+        return math.nan
+    return abs(math.log10(chi)) if 0 < chi < math.inf else math.nan
 
 
 def _unstable(cell: Cell) -> bool:

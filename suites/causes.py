@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from kernels.activations import ACTIVATIONS
+from kernels.initializers import INITIALIZERS
 from suites import cause_evidence as evidence
 from suites.interventions import Cell, changed
 from suites.theory import PREDICTIONS
@@ -55,6 +57,22 @@ def _best_activation(cell: Cell) -> Cell | None:
     return best or changed(cell, activation="tanh")
 
 
+def _best_scale(cell: Cell) -> Cell | None:
+    """The same at the critical weight variance; an RNN at that of the usual ones, of which chi is the nearest to 1.
+
+    Its input holds pre-activations where the critical variance of layers leaves chi under 1.
+    """
+    found = {}
+    for name, rule in INITIALIZERS.items():
+        other = changed(cell, initializer=name) if rule.form is np.asarray else None  # only the scale is another
+        if other is not None and not math.isnan(off := evidence.off_own(other)):
+            found[other] = off
+    if not found:
+        return changed(cell, initializer="critical")
+    best = min(found, key=lambda other: round(found[other], 6))
+    return None if found[best] >= evidence.off_own(cell) else best
+
+
 def _single_path(cell: Cell) -> Cell | None:
     if cell.architecture == "plain":
         return changed(cell, architecture="residual_scaled")
@@ -79,11 +97,12 @@ _ROWS = (
     ),
     Cause(
         name="weight_scale",
-        about="their variance is not the one of chi = 1 in layers without skips or norms; without it: that one",
+        about="their variance is not the one of chi = 1 in layers without skips or norms, of an RNN beside its input; "
+        "without it: that one, of an RNN the nearest to it that an initialiser has",
         evidence=evidence.off_critical,
         threshold=OFF_CRITICAL,
         unit="decades between the weight variance and the critical one",
-        remove=_with(initializer="critical"),
+        remove=_best_scale,
     ),
     Cause(
         name="activation",

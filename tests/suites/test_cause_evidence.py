@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from suites.cause_evidence import expected, lost_to_bends, normalised, own_loss
+from suites.cause_evidence import expected, lost_to_bends, normalised, off_critical, own_loss
 from suites.interventions import subject
 from suites.schema import rows
 
@@ -92,6 +92,28 @@ def test_where_theory_is_silent_of_norms_on_the_path_the_measured_decades_are_ev
     assert evidence(cell("tanh", "transformer_post", width=1), left(3.0, 5.0)) == 4.0
     assert evidence(cell("tanh", "transformer_post", n=4, width=64), left(1e9)) < 3
     assert math.isnan(evidence(cell("tanh", "transformer_pre"), left(-math.inf)))
+
+
+@pytest.mark.parametrize(("initializer", "scale", "entering"), [
+    ("framework_default", 1 / 3, 12 / 64 / 3 + 1 / 3 / 64), ("critical", 1.0, 1.0), ("saturating", 1024.0, 1024.0),
+])  # fmt: skip
+def test_an_rnns_weights_are_off_by_the_chi_beside_its_input(initializer, scale, entering):
+    """Against the fixed point in plain NumPy: what h and 12 inputs of variance 1 give, by Riemann sums."""
+    x = np.linspace(-12, 12, 400_001)
+    density = np.exp(-x * x / 2) / np.exp(-x * x / 2).sum()
+    q = entering
+    for _ in range(60):
+        q = scale * density @ np.tanh(np.sqrt(q) * x) ** 2 + entering
+    chi = scale * density @ np.cosh(np.clip(np.sqrt(q) * x, -300, 300)) ** -4
+    found = cell("tanh", "rnn", n=60, width=64, inputs=12, initializer=initializer)
+    assert off_critical(found, left(-9.0)) == pytest.approx(abs(math.log10(chi)), abs=1e-6)
+
+
+@pytest.mark.parametrize(("architecture", "n"), [("rnn", 400), ("lstm", 9)])
+def test_elsewhere_they_are_off_by_the_critical_variance(architecture, n):
+    """Where pre-activations overflow float64, and with gates; rows have weights of variance 1, and relu's is 2."""
+    found = subject("time", n, architecture=architecture, activation="relu", initializer="saturating", width=8, seeds=1)
+    assert off_critical(found, left(-3.0)) == pytest.approx(math.log10(2))
 
 
 def test_a_variance_that_rounding_hides_is_no_evidence(named):

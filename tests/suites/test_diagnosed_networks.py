@@ -64,6 +64,10 @@ def test_one_layer_of_dead_units_is_enough():
         (depth("tanh", "xavier_normal", n=20, width=64), "healthy", set()),
         # An input at every step keeps tanh off 0, where it is steepest: its slopes, or a way past them.
         (time(), "vanishes", {"saturation"}),
+        # Weights of variance 1/3, a third of what keeps a layer: thrice them buy half of it, the rest is the input's.
+        (time(initializer="framework_default", n=80, width=64), "vanishes", {"weight_scale", "single_path"}),
+        # chi 0.17 beside the input, whose rectified signal grows only linearly: twice that of He et al. 2015 is 1.
+        (time(activation="relu", initializer="framework_default", n=80, width=64), "vanishes", {"weight_scale"}),
         # z is 1/2 without a bias: half of the state is gone at every step (Tallec & Ollivier 2018).
         (time("gru"), "vanishes", {"forgetting"}),
     ],
@@ -74,6 +78,21 @@ def test_real_configurations(cell, verdict, named):
     assert table.verdict[0] == verdict
     assert {name for name, effect in causes(table).items() if effect == "cause"} == named
     assert table.becomes[table.effect == "cause"].is_unique  # no experiment names two causes
+
+
+@pytest.mark.parametrize(("initializer", "becomes"), [
+    ("framework_default", "initializer xavier_normal"), ("critical", "initializer xavier_normal"),
+    ("xavier_normal", None),  # of the usual ones it is the nearest to chi = 1 already
+])  # fmt: skip
+def test_an_rnns_weight_scale_is_judged_beside_its_input(initializer, becomes):
+    """Critical weights are those of layers: an input at every step holds tanh where chi is 0.4."""
+    table = diagnose(time(initializer=initializer, n=80, width=64), really)
+    row = table[(table.kind == "cause") & (table.name == "weight_scale")].iloc[0]
+    assert row.value > 0.15
+    if becomes is None:
+        assert row.effect == "untested"
+    else:
+        assert (row.becomes, row.effect) == (becomes, "cause")
 
 
 def test_saturation_counteracts_where_weights_are_too_large():
