@@ -30,10 +30,9 @@ def loss_norms(cell: Cell) -> pd.DataFrame:
     """log10 of the gradient norm of every weight matrix but the head's, and of all parameters together.
 
     Columns parameter ("3.W", layers counted from 0, in their order, and where a block has several of a name "3.W1",
-    "3.W2"; "all" is the last row), log10_norm and
-    log10_clipped, the same after clipping to a global norm of CLIP: means over seeds, -inf where one is 0. Inputs are
-    N(0, 1); the pass is a plain one in the cell's dtype, the mean is taken over the batch. No row where there are more
-    than LONGEST steps.
+    "3.W2"; "all" is the last row), log10_norm and log10_clipped, the same after clipping to a global norm of CLIP:
+    means over seeds, -inf where one is 0. Inputs are N(0, 1); the pass is a plain one in the cell's dtype, the mean is
+    taken over the batch. No row where there are more than LONGEST steps.
     """
     if kind(cell) == "time" and factors(cell) > LONGEST:
         return pd.DataFrame({"parameter": [], "log10_norm": [], "log10_clipped": []})

@@ -93,8 +93,8 @@ def counted(judged: pd.DataFrame, log10_norms: Sequence[float]) -> list[dict[str
 def by_kind(names: Sequence[str], log10_norms: Sequence[float]) -> list[dict[str, Any]]:
     """A row of a diagnosis for each kind of weight matrix: those whose names differ in their layer's numbers alone.
 
-    kind parameters: name, matrices (their count), smallest and largest (of the norms
-    that are numbers, NaN where none is), worst (the name of it) and its verdict.
+    kind parameters: name, matrices (their count), smallest and largest (of the norms that are numbers, NaN where none
+    is), worst (the name of it) and its verdict.
     """
     judged, found = _judged(names, log10_norms), []
     judged["kind"] = kinds(names)

@@ -12,8 +12,8 @@ from suites.errors import UserError
 from suites.intervals import CONFIDENCE
 from suites.norm_thresholds import NO_GRADIENT, SCALE, by_kind, counted, extreme, judge_norms, one_by_one
 from suites.norms_file import Norm
-from suites.parameter_names import NORM, group, layers
-from suites.verdicts import HEALTHY, LIMIT, NO_NUMBER, Decades
+from suites.parameter_names import NORM_LAYER, group, layers
+from suites.verdicts import CANNOT_TELL, HEALTHY, LIMIT, NO_NUMBER, Decades
 
 ABSOLUTE, LINE = "absolute norms", "line through the norms"
 COLUMNS = [
@@ -29,7 +29,8 @@ def judge(norms: list[Norm], source: str) -> pd.DataFrame:
     Matrices are those of names that say so, and of no shape that denies it; where no name does, everything is taken
     but biases and norms. Layers are in the order of suites.parameter_names.layers, the input's first. scale tells what
     the verdict is by, and decides marks its rows: ABSOLUTE where any matrix explodes, or none does and any vanishes
-    (suites.norm_thresholds), elsewhere LINE, by LIMIT. decades is what a straight line through log10 of the norms
+    (suites.norm_thresholds), elsewhere LINE, by LIMIT, but where it would vanish or explode and its interval has 0 in
+    it, or there is none: CANNOT_TELL, and ABSOLUTE decides. decades is what a straight line through log10 of the norms
     changes from the last layer to the first, decades_per_layer its slope, with 95 % intervals (least squares); NaN
     where a norm is 0 or not finite, through which there is no line, or where there is one layer. UserError where
     nothing has a norm that can be judged.
@@ -38,7 +39,7 @@ def judge(norms: list[Norm], source: str) -> pd.DataFrame:
     weights = [(name, value) for name, value in there if group(name) == "weight"]
     named = bool(weights)
     if not named:
-        weights = [(name, value) for name, value in there if group(name) == "other" and not NORM.search(name)]
+        weights = [(name, value) for name, value in there if group(name) == "other" and not NORM_LAYER.search(name)]
     if not weights:
         raise UserError(f"{source}: no weight has a norm (names end in weight, kernel or W), so nothing is judged")
     names = [name for name, _ in weights]
@@ -48,10 +49,9 @@ def judge(norms: list[Norm], source: str) -> pd.DataFrame:
     ends = ("decades_per_layer", "decades_per_layer_low", "decades_per_layer_high")
     slopes = dict(zip(ends, _slope(logs, places), strict=True))
     totals = {name.replace("_per_layer", ""): slope * max(places) for name, slope in slopes.items()}
-    line = not math.isnan(totals["decades"])
-    by_norms, by_line = extreme(judged), Decades((totals["decades"],)).verdict if line else NO_NUMBER
-    decisive = LINE if line and not by_norms else ABSOLUTE
-    verdict = by_norms or (by_line if line else HEALTHY)
+    by_norms, by_line = extreme(judged), _by_line(*totals.values())
+    decisive = LINE if by_line not in (NO_NUMBER, CANNOT_TELL) and not by_norms else ABSOLUTE
+    verdict = by_norms or (by_line if decisive == LINE else HEALTHY)
     rows: list[dict[str, Any]] = [
         {
             "kind": "subject", "name": source, "verdict": verdict, "scale": decisive, "threshold": LIMIT,
@@ -70,6 +70,14 @@ def judge(norms: list[Norm], source: str) -> pd.DataFrame:
     told = {row["name"]: row for row in one_by_one(names, logs)}
     rows += [told.get(norm.name) or _apart(norm) for norm in norms]
     return pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"matrices": "Int64", "decides": "boolean"})
+
+
+def _by_line(total: float, low: float, high: float) -> str:
+    """Of its decades and their interval."""
+    if math.isnan(total):
+        return NO_NUMBER
+    verdict = Decades((total,)).verdict
+    return verdict if verdict == HEALTHY or low > 0 or high < 0 else CANNOT_TELL
 
 
 def _told(norms: Sequence[Norm], names: Sequence[str], places: Sequence[int], named: bool) -> list[str]:

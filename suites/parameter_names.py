@@ -7,7 +7,7 @@ from collections.abc import Sequence
 # The last part of a name ("layers.0.weight", "3.W", "weight_hh_l0", "kernel"); of a norm's layer it is no matrix.
 WEIGHT = re.compile(r"(.*weight|.*kernel|w)([_\d].*)?|W\w{0,2}", re.IGNORECASE)
 BIAS = re.compile(r"bias.*|b\w{0,2}|beta", re.IGNORECASE)
-NORM = re.compile(r"(^|[._/])(\w*norm|bn|ln)(_?\w?\d*)([._/]|$)", re.IGNORECASE)
+NORM_LAYER = re.compile(r"(^|[._/])(\w*norm|bn|ln)(_?\w?\d*)([._/]|$)", re.IGNORECASE)
 # Where a layer's name ends: behind the first part that is a number, elsewhere behind the last one with a number at its
 # end; the name of the parameter itself is no part.
 INDEXED = re.compile(r"(?:[^./]+[./])*?\d+(?=[./])")
@@ -22,7 +22,7 @@ def group(name: str) -> str:
     last = re.split(r"[./]", _stem(name))[-1]
     if BIAS.fullmatch(last):
         return "bias"
-    return "weight" if WEIGHT.fullmatch(last) and not NORM.search(name) else "other"
+    return "weight" if WEIGHT.fullmatch(last) and not NORM_LAYER.search(name) else "other"
 
 
 def kind(name: str) -> str:

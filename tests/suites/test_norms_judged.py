@@ -44,7 +44,8 @@ def test_a_subnormal_norm_is_on_the_line():
 
 
 @pytest.mark.parametrize(("values", "scale"), [
-    ([0.01, 0.01], LINE), ([1.0, 0.01], LINE), ([0.01], ABSOLUTE), ([1e-9, 0.01], ABSOLUTE), ([math.inf], ABSOLUTE),
+    ([0.01, 0.01], LINE), ([1.0, 0.01], ABSOLUTE), ([1.0, 0.1, 0.01], LINE),
+    ([0.01], ABSOLUTE), ([1e-9, 0.01], ABSOLUTE), ([math.inf], ABSOLUTE),
 ])  # fmt: skip
 def test_the_scale_that_decides_is_told(values, scale):
     lines = [f"{i}.W: {value}" for i, value in enumerate(values)]
@@ -89,6 +90,26 @@ def test_verdicts(values, verdict):
     assert table.value[1] == sum(value < 1e-6 for value in values)
     assert table.value[2] == sum(not value <= 100 for value in values)
     assert (table.verdict[1] == "no number") == (any(map(math.isnan, values)) and 0 not in values)
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "line"),
+    [
+        ([0.001, 0.1], "healthy", "cannot tell"),  # no interval
+        ([0.01, 0.02], "healthy", "healthy"),
+        ([250, 30, 0.02], "explodes", "cannot tell"),  # by the 250 alone
+        ([25, 3, 0.002], "healthy", "cannot tell"),
+        ([25, 3, 0.2, 0.02], "explodes", "explodes"),
+    ],
+)
+def test_a_line_whose_interval_has_0_in_it_decides_nothing(values, verdict, line):
+    row, found = scales([f"{i}.W: {value}" for i, value in enumerate(values)])
+    assert (row.verdict, found.verdict[LINE]) == (verdict, line)
+    assert found.decides[LINE] == (line != "cannot tell" and max(values) <= 100)
+    if len(values) > 2:
+        fit = stats.linregress(np.arange(len(values)), np.log10(values))
+        low, high = (-fit.slope + side * stats.t.ppf(0.975, len(values) - 2) * fit.stderr for side in (-1, 1))
+        assert (low < 0 < high) == (line == "cannot tell")
 
 
 def test_two_weights_have_a_slope_and_no_interval():
