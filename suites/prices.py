@@ -8,7 +8,10 @@ from suites.verdicts import SHARE
 # A step that takes less than this share more costs as little as a change that takes so little of the decades away is
 # worth. An interval that reaches further up leaves room for a price that matters, and tells of none that is free.
 NOISY = 1 + SHARE
-FREE = "free: what a step takes more cannot be told from nothing, the interval of time_ratio reaching down to 1"
+FREE = (
+    "free: what a step takes more cannot be told from nothing, the interval of time_ratio reaching down to 1; another "
+    "initialiser's is the same step, and is not timed"
+)
 
 
 def price(ratio: float, low: float, high: float, baseline: float, bought: float, bought_low: float) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def measure(cell: RemedyTimeCell) -> pd.DataFrame:
     """Rows of time_ratio with time_ratio_low and _high, and of baseline_nanoseconds (suites.step_time).
 
     Columns baseline, remedy and those of the configuration with the remedy, by which its decades are found in the rows
-    of suites.remedy_worth. The baseline itself has a ratio of 1 and is not timed.
+    of suites.remedy_worth. The baseline itself has a ratio of 1 and is not timed; nor is another initialiser.
     """
     base = cell.base
     other = base if cell.trained or not cell.remedy else applicable(base)[cell.remedy]
@@ -77,7 +77,9 @@ def measure(cell: RemedyTimeCell) -> pd.DataFrame:
     found = step_time(base, other, optimizer, clip)
     ratios = {"time_ratio": found.ratio, "time_ratio_low": found.low, "time_ratio_high": found.high}
     rows = [{"metric": name, "value": value, "unit": "1"} for name, value in ratios.items()]
-    return stack(known, [*rows, {"metric": "baseline_nanoseconds", "value": found.baseline, "unit": "ns/element"}])
+    if not math.isnan(found.baseline):
+        rows.append({"metric": "baseline_nanoseconds", "value": found.baseline, "unit": "ns/element"})
+    return stack(known, rows)
 
 
 def columns(cell: Cell) -> dict[str, Any]:

@@ -90,6 +90,17 @@ def test_the_intervals_level_is_that_of_the_sign_test():
     assert 1 - 2 * binom.cdf(OUTER, ROUNDS, 0.5) == pytest.approx(0.965, abs=0.001)
 
 
+@pytest.mark.parametrize("cell", [PLAIN, RNN], ids=["plain", "rnn"])
+def test_another_initialiser_is_the_same_step_and_is_not_timed(cell, monkeypatch):
+    other = replace(cell, initializer="critical")
+    assert step_time.step_time(cell, other, "adam").baseline > 0
+    assert step_time.step_time(cell, replace(other, activation="relu")).baseline > 0
+    assert step_time.step_time(cell, other, clip=1.0).baseline > 0
+    monkeypatch.setattr(step_time, "in_turn", lambda *_: pytest.fail("it was timed"))
+    found = step_time.step_time(cell, other)
+    assert (found.ratio, found.low, found.high, np.isnan(found.baseline)) == (1, 1, 1, True)
+
+
 @pytest.mark.parametrize("cell", [PLAIN, RNN])
 def test_of_real_networks(cell):
     found = step_time.step_time(cell, cell, "adam", 1.0)
