@@ -7,20 +7,19 @@ from typing import Any
 import pandas as pd
 import typer
 
+from reports.remedy_prices import known, legend, priced
 from reports.tables import cell as text_of
-from reports.tables import emit
+from reports.tables import emit, say
 from reports.words import listed, number, power, several, signed
 from suites.diagnosis import CAUSE, NO_EVIDENCE, OTHERWISE, UNTESTED
 from suites.diagnosis_scales import UNMEASURED
 from suites.norm_thresholds import NO_GRADIENT, SCALE
-from suites.prices import FREE
 from suites.summary import FACTORS
-from suites.verdicts import CANNOT_TELL, EASES, HARMS, HEALTHY, MENDS, NO_EFFECT, NO_NUMBER
+from suites.verdicts import CANNOT_TELL, HEALTHY, NO_NUMBER
 
 FEW = 20  # parameters that are listed one by one
 LARGER, SMALLER = "explodes", "vanishes"
 TOLD = {NO_EVIDENCE: "No evidence of", UNTESTED: "Untested (no change takes it alone away)"}
-ORDER = (MENDS, EASES, "overshoots", NO_EFFECT, CANNOT_TELL, HARMS)
 
 
 def show(table: pd.DataFrame, format: str) -> None:
@@ -28,7 +27,7 @@ def show(table: pd.DataFrame, format: str) -> None:
     if format != "table":
         emit(table, format)
         return
-    typer.echo(headline(table))
+    say(headline(table))
     for kind, section in SECTIONS.items():
         part = table[table.kind == kind]
         if len(part):
@@ -114,19 +113,13 @@ def _scales(part: pd.DataFrame, factor: str) -> None:
     emit(shown, title="\nThe same gradient on several scales")
 
 
-def _known(values: "pd.Series[float]", there: "pd.Series[bool] | bool" = True) -> "pd.Series[Any]":
-    """values, as texts where what is there is no number: a blank would say that nothing is there."""
-    unknown = values.isna() & there
-    return values.map(text_of).mask(unknown, NO_NUMBER) if unknown.any() else values
-
-
 def _kinds(part: pd.DataFrame, factor: str) -> None:
     names = {"name": "parameters", "matrices": "n", "smallest": "smallest", "largest": "largest", "worst": "worst"}
-    part = part.assign(smallest=_known(part.smallest), largest=_known(part.largest))
+    part = part.assign(smallest=known(part.smallest), largest=known(part.largest))
     shown = part[[*names, "verdict"]].rename(columns=names)
     emit(shown, title="\nNorms of weight gradients, by kind of matrix")
     losses = part.about.dropna().str.extract(r"loss: (.*)")[0].dropna().unique()
-    typer.echo("".join(f"Loss: {loss}.\n" for loss in losses) + f"{SCALE[0].upper()}{SCALE[1:]}.")
+    say("".join(f"Loss: {loss}.\n" for loss in losses) + f"{SCALE[0].upper()}{SCALE[1:]}.")
 
 
 def _parameters(part: pd.DataFrame, factor: str) -> None:
@@ -135,7 +128,7 @@ def _parameters(part: pd.DataFrame, factor: str) -> None:
         return
     shown = part if len(part) <= FEW else part[part.verdict.isin([SMALLER, LARGER])].head(FEW)
     if len(shown):
-        norm = _known(shown.value, shown.about != NO_GRADIENT)
+        norm = known(shown.value, shown.about != NO_GRADIENT)
         emit(pd.DataFrame({"name": shown.name, "norm": norm, **shown[["verdict", "about"]]}), title="\nBy parameter")
     if len(shown) < len(part):
         typer.echo(f"{len(part) - len(shown)} more parameters: --format csv")
@@ -149,15 +142,15 @@ def _causes(part: pd.DataFrame, factor: str) -> None:
             "cause": tested.name,
             "effect": tested.effect,
             "without it": becomes,
-            "decades": _known(tested.decades),
+            "decades": known(tested.decades),
         }
         emit(pd.DataFrame(shown), title="\nWhy: the same without each candidate, measured")
     rest = part[part.becomes.isna()]
     for effect, names in rest.groupby("effect", sort=False)["name"]:
-        typer.echo(f"{TOLD[effect]}: {listed([*names], 12)}.")
+        say(f"{TOLD[effect]}: {listed([*names], 12)}.")
     if (part.effect == OTHERWISE).any():
-        typer.echo(f"{OTHERWISE}: a last resort, and without another cause alone most of what is wrong is gone.")
-    typer.echo(reason(part))
+        say(f"{OTHERWISE}: a last resort, and without another cause alone most of what is wrong is gone.")
+    say(reason(part))
 
 
 def reason(part: pd.DataFrame) -> str:
@@ -169,16 +162,27 @@ def reason(part: pd.DataFrame) -> str:
         each = ", each by itself" if len(found) > 1 else ""
         lines = [f"{several(len(found), 'cause')}{each}: {listed(found)}.", *_abouts(causes)]
     if len(untold):
-        seeds = untold.seeds.min()
-        who, wanted = ("one seed", "2 or more") if seeds == 1 else (f"{seeds} seeds", "more")
-        text = f"{who} cannot tell: {listed([*untold.name])}; give --seeds {wanted}."
-        lines.append(f"Of the others {text}" if lines else f"Cause: {text}")
+        lines.append(f"{'Of the others' if lines else 'Cause:'} {_untold(untold)}")
     if lines:
         return "\n".join(lines)
     if len(untested):
         return "\n".join(["Cause: none of those that can be tested.", *_abouts(untested)])
     told = "no change that removes one brings the gradient nearer to being kept"
     return f"Cause: none of the candidates; {told} by more than seeds differ, and a quarter of what is wrong."
+
+
+def _untold(part: pd.DataFrame) -> str:
+    """What the seeds hide. More of them are asked for where it is whether there is any change, and not how large."""
+    seeds = part.seeds.min()
+    who, wanted = ("one seed", "2 or more") if seeds == 1 else (f"{seeds} seeds", "more")
+    text = f"{who} cannot tell: {listed([*part.name])}"
+    ends = part.reindex(columns=["decades_bought_low", "decades_bought_high"]).to_numpy(float)
+    some = ((ends > 0).all(axis=1) | (ends < 0).all(axis=1)) & (seeds > 1)
+    if not some.any():
+        return f"{text}; give --seeds {wanted}."
+    changes = "changes" if some.sum() == 1 else "change"
+    about = f"{listed([*part.name[some]])} {changes} the decades, by about the quarter that makes a cause"
+    return f"{text}; {about}" + ("." if some.all() else f"; for the rest give --seeds {wanted}.")
 
 
 def _abouts(part: pd.DataFrame) -> list[str]:
@@ -188,47 +192,10 @@ def _abouts(part: pd.DataFrame) -> list[str]:
 def _remedies(part: pd.DataFrame, factor: str) -> None:
     base = part.baseline_nanoseconds.iloc[0]
     emit(priced(part.rename(columns={"name": "remedy"})), title="\nWhat would mend it, measured")
-    typer.echo(legend(part, f"{number(base)} ns per unit, sample and {factor}"))
+    say(legend(part, f"{number(base)} ns per unit, sample and {factor}"))
     for row in part[part.norm_before.notna()].itertuples():
         norms = f"{number(row.norm_before)} before and {number(row.norm_after)} after"
-        typer.echo(f"clip: the gradient's global norm is {norms}; {row.about}.")
-
-
-def priced(part: pd.DataFrame) -> pd.DataFrame:
-    """Columns remedy, decades, effect, bought, time and per ns of remedies with their prices, the best first.
-
-    An effect that is not certain has a question mark; what costs nothing, or does not help, has no price.
-    """
-    unsure = part.certain.eq(False) & (part.effect == MENDS)
-    helps = part.effect.isin([MENDS, EASES])
-    free = part.free.eq(True) & part.decades_per_nanosecond.eq(math.inf)
-    shown = pd.DataFrame({
-        "remedy": part.remedy,
-        "decades": _known(part.decades),
-        "effect": part.effect.mask(unsure, f"{MENDS}?"),
-        "bought": part.decades_bought,
-        "time": [f"{ratio:.2f}" for ratio in part.time_ratio],
-        "per ns": part.decades_per_nanosecond.map(text_of).mask(free, "free").mask(_noisy(part), "?").where(helps, ""),
-    })  # fmt: skip
-    rank = [ORDER.index(effect.partition(":")[0]) for effect in part.effect]
-    return shown.iloc[sorted(range(len(shown)), key=rank.__getitem__)]
-
-
-def _noisy(part: pd.DataFrame) -> "pd.Series[bool]":
-    """Where decades are bought, at a price that is noise."""
-    return (part.decades_bought_low > 0) & (part.time_ratio_low <= 1) & part.free.eq(False)
-
-
-def legend(part: pd.DataFrame, base: str) -> str:
-    """What the columns of priced are; base: what a step of the baseline takes."""
-    text = [f"time: a training step over the baseline's, {base}; per ns: decades bought per nanosecond added to that."]
-    if part.decades_per_nanosecond.eq(math.inf).any():
-        text.append(f"{FREE[0].upper()}{FREE[1:]}.")
-    if (part.certain.eq(False) & (part.effect == MENDS)).any():
-        text.append(f"{MENDS}?: the interval over seeds reaches beyond healthy.")
-    if _noisy(part).any():
-        text.append("?: the rounds of timing differ too much to tell what is added.")
-    return "\n".join(text)
+        say(f"clip: the gradient's global norm is {norms}; {row.about}.")
 
 
 SECTIONS = {

@@ -7,9 +7,9 @@ import pandas as pd
 import typer
 
 from reports.console import notes, progress_bar, resumable
-from reports.diagnosis import legend, priced
 from reports.options import Batch, Dask, DType, Format, KeptOut, Names, Rows, Seed, Seeds, Width, Workers
-from reports.tables import emit
+from reports.remedy_prices import legend, priced
+from reports.tables import emit, say
 from reports.words import number, percent, signed
 
 EXPERIMENTS_OF = ("remedies", "remedy_times")
@@ -89,7 +89,7 @@ def _show(baseline: str, part: pd.DataFrame) -> None:
         emit(priced(told), title=f"\n{baseline}: {base.verdict}, {signed(base.decades)} decades")
         if trained:
             typer.echo("decades: of the first step's update relative to the weights, first matrix over last.")
-        typer.echo(legend(changed, timed))
+        say(legend(changed, timed))
     if trained:
         _show_training(part, "" if known else f"\n{baseline}")
         if not known:

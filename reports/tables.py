@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TextIO
 
 import pandas as pd
@@ -36,6 +37,13 @@ def emit(frame: pd.DataFrame, format: str = "table", file: TextIO | None = None,
     if format not in FORMATS:
         raise UserError(f"unknown format {format!r}; valid: {', '.join(FORMATS)}")
     FORMATS[format](frame, file or sys.stdout, title)
+
+
+def say(text: str) -> None:
+    """Print sentences in lines as long as the terminal's, in a file or a pipe of WIDTH, as tables are."""
+    width = Console().width if sys.stdout.isatty() else WIDTH
+    for line in text.split("\n"):
+        sys.stdout.write(fill(line, width, break_long_words=False, break_on_hyphens=False) + "\n")
 
 
 def shown(cost: pd.DataFrame) -> pd.DataFrame:

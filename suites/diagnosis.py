@@ -16,7 +16,7 @@ from suites.loss_norms import LOSS, loss_norms
 from suites.prices import price
 from suites.remedies import CLIP, applicable
 from suites.step_time import step_time
-from suites.verdicts import CANNOT_TELL, HEALTHY, NO_EFFECT, SHARE, Decades, decades, effect, gain, hidden
+from suites.verdicts import CANNOT_TELL, HEALTHY, NO_EFFECT, SHARE, STILL, Decades, decades, effect, gain, hidden
 
 # measure(cells): the rows of each, in their order.
 Measure = Callable[[Sequence[Cell]], list[pd.DataFrame]]
@@ -43,10 +43,10 @@ def diagnose(cell: Cell, measure: Measure) -> pd.DataFrame:
     norms of weight gradients under a loss, by kind of matrix and one by one (suites.norm_thresholds).
     cause: a candidate with its evidence (value, in unit) and threshold. Where the evidence reaches it, becomes is the
     configuration without the candidate, with its measured decades, and effect is CAUSE where they are nearer to 0
-    (Gain.real), COUNTERACTS where they are further from it, CANNOT_TELL where noise may hide that, NO_EFFECT elsewhere;
-    below it effect is NO_EVIDENCE, UNTESTED where no configuration lacks the candidate alone, and OTHERWISE for a last
-    resort (Cause.last) where without another cause alone the gradient is healthy, or all but a SHARE of what was wrong
-    gone.
+    (Gain.real), COUNTERACTS where they are further from it, CANNOT_TELL where noise may hide that, STILL where they are
+    no number before and after, NO_EFFECT elsewhere; below it effect is NO_EVIDENCE, UNTESTED where no configuration
+    lacks the candidate alone, and OTHERWISE for a last resort (Cause.last) where without another cause alone the
+    gradient is healthy, or all but a SHARE of what was wrong gone.
     remedy: decades with it, decades bought, effect (suites.verdicts.effect), and its price (suites.prices.price).
     A healthy configuration has neither causes nor remedies.
     """
@@ -139,6 +139,8 @@ def _cause(
     after = Decades(tuple(value + offset for value in measured[other].values))
     worth = gain(before, after)
     named = CAUSE if worth.real else COUNTERACTS if worth.harms else CANNOT_TELL if hidden(before, worth) else NO_EFFECT
+    if math.isnan(worth.bought):
+        named = STILL
     return {**row, **_change(cell, other, before, after), "effect": named}
 
 
@@ -148,13 +150,13 @@ def _remedies(
     """A row for each, and for clipping; the baseline's time, to which all are compared, is the median of all rounds."""
     times = {name: step_time(cell, other) for name, other in remedies.items()}
     times["clip"] = step_time(cell, cell, clip=CLIP)
-    baseline = median(time.baseline for time in times.values())
+    baseline = median(time.baseline for time in times.values() if not math.isnan(time.baseline))
     found = []
     for name, time in times.items():
         other = remedies.get(name, cell)
         after = measured.get(other, before)
         change = _change(cell, other, before, after) | {"effect": effect(before, after)}
-        if other == cell:  # as it was: no noise is between
+        if other == cell and change["effect"] != STILL:  # as it was: no noise is between
             change |= {"effect": NO_EFFECT, "decades_bought_low": 0.0, "decades_bought_high": 0.0}
         bought = change["decades_bought"], change["decades_bought_low"]
         row = {"kind": "remedy", "name": name, **change}

@@ -16,6 +16,7 @@ from suites.intervals import CONFIDENCE, half_width
 VANISHES, HEALTHY, EXPLODES = "vanishes", "healthy", "explodes"
 MENDS, EASES, OVERSHOOTS, HARMS = "mends", "eases", "overshoots", "harms"
 NO_EFFECT, CANNOT_TELL = "no effect", "cannot tell"
+STILL = "still no number"  # what a change does to a gradient that overflowed, and overflows with it
 NO_NUMBER = "no number"  # what overflowed cannot be judged
 
 # Decades between the first and the last position. One learning rate fits weights whose gradients differ by less than a
@@ -95,8 +96,11 @@ def gain(before: Decades, after: Decades) -> Gain:
     """The gain from before to after.
 
     The interval is Welch's (1947) of a difference of means: seeds share their draws, which it does not rely on. With
-    one seed on either side it is infinite. A gradient that was 0 or no number and is finite again gains infinitely.
+    one seed on either side it is infinite. A gradient that was 0 or no number and is finite again gains infinitely; of
+    one that is no number before and after, nothing can be told: NaN.
     """
+    if math.isnan(before.mean) and math.isnan(after.mean):
+        return Gain(math.nan, math.nan, math.nan, math.nan)
     if not (math.isfinite(before.off) and math.isfinite(after.off)):
         bought = 0.0 if before.off == after.off else math.copysign(math.inf, before.off - after.off)
         return Gain(bought, bought, bought, float(np.sign(bought)))
@@ -126,8 +130,10 @@ def effect(before: Decades, after: Decades) -> str:
     OVERSHOOTS, with the verdict, where that fails the other way. Where it does not, and the change is more than the
     seeds' noise: MENDS where it is healthy, EASES where it is nearer to that, HARMS where it is further from it. MENDS
     also where it is certainly healthy. Elsewhere NO_EFFECT, or CANNOT_TELL where the noise leaves room for a SHARE of
-    what was wrong.
+    what was wrong. STILL where it is no number before and after.
     """
+    if math.isnan(before.mean) and math.isnan(after.mean):
+        return STILL
     worth = gain(before, after)
     if after.verdict not in (before.verdict, HEALTHY):
         return f"{OVERSHOOTS}: {after.verdict}"

@@ -63,7 +63,7 @@ TINY = {"width": 16, "batch": 4, "seeds": 3}
 def test_a_terminal_gets_sentences(printed):
     lines = printed(diagnose, architecture="gru", length=60, **TINY).splitlines()
     assert lines[0].startswith("gru tanh xavier_normal: vanishes. ")
-    assert "per step" in lines[0]
+    assert "per step" in " ".join(lines).partition(" The same gradient")[0]
     titles = {"The same gradient on several scales", "Norms of weight gradients, by kind of matrix"}
     titles |= {"Why: the same without each candidate, measured", "What would mend it, measured"}
     assert titles <= {*map(str.strip, lines)}
@@ -71,11 +71,11 @@ def test_a_terminal_gets_sentences(printed):
     assert any(line.startswith("1 cause: forgetting (without it ") for line in lines)
     assert "forgetting: gates that start half closed forget" in lines
     assert any(line.startswith("time: a training step over the baseline's, ") for line in lines)
-    assert max(len(line) for line in lines if line.startswith(("┃", "│"))) <= 80
+    assert max(map(len, lines)) <= 80
 
 
 def test_healthy_is_healthy_and_needs_no_reason(printed):
-    out = printed(diagnose, depth=4, **TINY)
+    out = " ".join(printed(diagnose, depth=4, **TINY).split())
     assert out.startswith("plain tanh xavier_normal: healthy. ")
     assert "Why" not in out
     assert "Cause" not in out
@@ -104,9 +104,11 @@ def test_norms_of_ones_own(printed, tmp_path, header):
 def test_norms_from_standard_input(printed, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(PRINTED))
     out = printed(diagnose, norms=Path("-"))
-    assert out.startswith("standard input: vanishes, by absolute norms. 1 of 3 under 1e-06 (fc1.weight: 0). ")
+    told = " ".join(out.split())
+    assert told.startswith("standard input: vanishes, by absolute norms. 1 of 3 under 1e-06 (fc1.weight: 0). ")
     assert "By parameter" in out
-    assert "left" not in out.partition("\n")[0]
+    assert "left" not in told.partition("By parameter")[0]
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,8 @@ def test_norms_are_not_measured(gradfade, tmp_path, option):
 def test_an_exploded_network_has_a_verdict(printed, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("a.weight: nan\nb.weight: inf\nc.weight: 3e+38\n"))
     out = printed(diagnose, norms=Path("-"))
-    assert out.startswith("standard input: explodes, by absolute norms. 3 of 3 over 100 (a.weight: no number, ")
+    told = " ".join(out.split())
+    assert told.startswith("standard input: explodes, by absolute norms. 3 of 3 over 100 (a.weight: no number, ")
     assert "healthy" not in out
     assert "free" not in out
 

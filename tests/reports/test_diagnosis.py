@@ -5,7 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from reports.diagnosis import headline, legend, priced, reason, show
+from reports.diagnosis import headline, reason, show
+from reports.remedy_prices import legend, priced
 from reports.words import MINUS
 from suites.norms_file import read_norms
 from suites.norms_judged import judge
@@ -80,7 +81,10 @@ def test_both_ends_are_told():
 @pytest.mark.parametrize(
     ("lines", "start"),
     [
-        (["a.W: 0.1", "b.W: 0.001"], "net: explodes, by line through the norms. Along a line through all, "),
+        (
+            ["a.W: 0.1", "b.W: 0.01", "c.W: 0.001"],
+            "net: explodes, by line through the norms. Along a line through all, ",
+        ),
         (["a.W: 0.1"], "net: healthy, by absolute norms. Weight matrices: 1, parameters: 1."),
     ],
 )
@@ -167,6 +171,36 @@ def test_the_best_stand_first_and_what_costs_nothing_says_so():
     assert "mends?: the interval over seeds reaches beyond healthy." in text
     assert "?: the rounds of timing differ too much" in text
     assert "Free" not in legend(part[part.remedy == "whole"], "")
+
+
+def test_what_overflows_with_a_remedy_too_says_so():
+    """A gradient that is a number again has bought more than any number, at no price."""
+    lost = remedy("relu", "still no number", bought=math.nan)
+    part = pd.DataFrame([lost, remedy("critical", "mends", bought=math.inf)])
+    table = priced(part).set_index("remedy")
+    assert table.loc["relu", ["effect", "per ns"]].tolist() == ["still no number", ""]
+    assert math.isnan(table.bought["relu"])
+    text = legend(part, "2 ns")
+    assert "still no number: the forward pass overflows with it as it does without." in text
+    assert "inf bought: the baseline's gradient is 0 or no number; it has no price per ns" in text
+    assert "inf bought" not in legend(pd.DataFrame([lost]), "2 ns")
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ((-1.0, 8.0), "4 seeds cannot tell: weight_scale; give --seeds more."),
+        ((3.0, 6.0), "4 seeds cannot tell: weight_scale; weight_scale changes the decades, by about the quarter"),
+        ((-6.0, -3.0), "4 seeds cannot tell: weight_scale; weight_scale changes the decades, by about the quarter"),
+    ],
+)
+def test_more_seeds_are_asked_for_only_where_there_may_be_no_change(ends, told):
+    low, high = ends
+    row = {"effect": "cannot tell", "name": "weight_scale", "about": "off", "seeds": 4}
+    row |= {"decades_bought_low": low, "decades_bought_high": high}
+    assert reason(pd.DataFrame([row])).startswith(f"Cause: {told}")
+    noisy = {**row, "name": "activation", "decades_bought_low": -1.0, "decades_bought_high": 8.0}
+    assert reason(pd.DataFrame([row, noisy])).endswith("give --seeds more.")
 
 
 def test_without_a_cause_it_says_so():

@@ -152,6 +152,19 @@ def test_a_single_path_is_the_cause_only_where_no_other_change_mends(healed, eff
     assert (found["weight_scale"], found["single_path"]) == ("cause", effect)
 
 
+def test_what_overflows_with_a_change_too_is_told_so():
+    """Clipping, which changes nothing, too; what is a number again eases."""
+    table = diagnose(depth(), synthetic(lambda cell: 3.0 if cell.initializer == "critical" else math.nan))
+    assert table.verdict[0] == "explodes"
+    remedies = table[table.kind == "remedy"].set_index("name")
+    assert remedies.effect["critical"] == "eases"
+    assert set(remedies.effect.drop("critical")) == {"still no number"}
+    assert remedies.decades_bought.drop("critical").isna().all()
+    assert remedies.decades_bought["critical"] == math.inf
+    assert "no effect" not in causes(table).values()
+    assert causes(table)["weight_scale"] == "cause"
+
+
 def test_one_seed_names_no_cause_and_says_why():
     table = diagnose(depth(seeds=1), synthetic(lambda cell: -9.0 if cell.initializer == "xavier_normal" else -0.1))
     assert causes(table)["weight_scale"] == "cannot tell"

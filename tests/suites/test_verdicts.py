@@ -86,6 +86,9 @@ def test_what_was_lost_altogether_gains_infinitely():
     assert gain(lost, found).real
     assert gain(found, Decades((math.nan, math.nan))).harms
     assert gain(lost, lost).bought == 0
+    overflowed = Decades((math.nan, math.nan))
+    assert math.isnan(gain(overflowed, overflowed).bought)
+    assert gain(overflowed, found).bought == math.inf
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,9 @@ def test_what_was_lost_altogether_gains_infinitely():
         ((-math.inf, -math.inf), (-5.0, -5.1), "eases"),
         ((-math.inf, -math.inf), (-0.5, -0.6), "mends"),
         ((-math.inf, -math.inf), (-math.inf, -math.inf), "no effect"),
+        ((math.nan, math.nan), (math.nan, math.inf), "still no number"),
+        ((math.nan, math.nan), (7.0, 7.5), "eases"),
+        ((math.nan, math.nan), (-math.inf, -math.inf), "overshoots: vanishes"),
         ((5.0, 5.1), (-3.0, -3.1), "overshoots: vanishes"),
         ((5.0, 5.1), (math.nan, math.nan), "harms"),
         ((-5.0, -5.1), (math.nan, math.nan), "overshoots: explodes"),
