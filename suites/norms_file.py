@@ -18,8 +18,10 @@ WORD = re.compile(r"[lL]2|[A-Z]?[a-z]+|[A-Z]+|\d+")
 WHOLE = r'"(?:[^"]|"")*"|\((?:[^()]|\([^()]*\))*\)|\[[^][]*\]|(?:(?<=[^,\s]\s)|(?<==))\d+(?:,\d+)+'
 DELIMITERS = (r"\t", ";", r"\|", ",")
 LABELLED, SPACE = r":(?=\s|$)|=", r"\s+"
-SHAPE = re.compile(r"[\w.]*[(\[][\[(\d\s,)\]]*[)\]]|\d+(\s*[x\N{MULTIPLICATION SIGN}*]\s*\d+)+")
-VECTOR = re.compile(r"""(^|[\s,;|"=:]|Size\()[(\[]\s*\d*\s*,?\s*[)\]]""")  # a shape of one axis, or none
+EXTENT = r"[\w.]*[(\[][\[(\d\s,)\]]*[)\]]|\d+(?:\s*[x\N{MULTIPLICATION SIGN}*]\s*\d+)+"
+SHAPE = re.compile(rf"{EXTENT}|\((?:shape\W*)?(?:{EXTENT})\)|\[(?:{EXTENT})\]")  # in brackets of its own, too
+VECTOR = re.compile(r"""(^|[\s,;|"=:([]|Size\()[(\[]\s*\d*\s*,?\s*[)\]]""")  # a shape of one axis, or none
+TIMES, LOSS = {"step", "epoch"}, {"loss"}  # of which the lines of a log are, that give no parameter's norm
 ABSENT = ("none", "null")  # stands for a gradient that is not there
 SHOWN = 60  # characters of a line in a message
 
@@ -59,7 +61,8 @@ def read_norms(lines: Iterable[str], source: str) -> list[Norm]:
 
     None is the norm of what has no gradient, inf and nan are those of a network that has exploded. Commas in numbers
     are read as suites.written_numbers.read has it. UserError, with source and the line's number, where a norm is none
-    of these, or under 0, where it cannot be told what is the norm, where a name comes twice, and where there is none.
+    of these, or under 0, where it cannot be told what is the norm, where a line is a log's, "epoch 1 loss 0.3", where a
+    name comes twice, and where there is none.
     """
     header: _Header | None = None
     found: dict[str, tuple[int, Written]] = {}
@@ -184,6 +187,8 @@ def _of_line(fields: Sequence[str], text: str, place: str) -> tuple[str, str]:
         raise UserError(f"{place}: must be name,norm or name: norm, or columns under a header, got {text[:SHOWN]!r}")
     name, norm = (pairs[i][1] for i in _columns([label for label, _ in pairs], place))
     short = _bare(name)
+    if _words(short) == LOSS or (" " in name and TIMES & {word.strip(":,").lower() for word in name.split()}):
+        raise UserError(f"{place}: a step, an epoch or a loss is no parameter and norm, got {text[:SHOWN]!r}")
     return _plain(short if re.search(r"[^\W\d]", short) else name), _plain(_bare(norm) or norm)
 
 

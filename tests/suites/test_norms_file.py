@@ -102,6 +102,12 @@ def test_mistakes_name_their_line(lines, message):
         "gradNorm = {norm} | name = {name}",
         "{name} torch.Size([256, 128]) tensor({norm}, device='cuda:0')",
         "{name} (256,) {norm}",
+        "{name} (torch.Size([64, 3, 7, 7])): {norm}",
+        "{name} (torch.Size([256])) {norm}",
+        "{name} [torch.Size([64, 3])] grad norm {norm}",
+        "{name} (shape: torch.Size([64, 3])): {norm}",
+        "{name} ((64, 3)): {norm}",
+        "{name} (64x3): {norm}",
         "{name},(256, 128),{norm}",
         '{name},"(256, 128)",{norm}',
         "{name}, 256x128, {norm}",
@@ -120,6 +126,17 @@ def test_wordings(form):
         ("fc1.weight", 0.5),
         ("a.3.norm.bias", 1e-3),
     ]
+
+
+@pytest.mark.parametrize(("shape", "vector"), [
+    ("torch.Size([64, 3, 7, 7])", False), ("torch.Size([64])", True), ("torch.Size([])", True), ("(64,)", True),
+    ("[64, 3]", False), ("64 x 3", False),
+])  # fmt: skip
+def test_a_shape_in_brackets_of_its_own_tells_what_is_no_matrix(shape, vector):
+    lines = [f"loss.{i}.weight ({shape}): 1.5e-3" for i in (1, 2)]  # and a module may be called loss
+    assert [(norm.name, norm.vector) for norm in read_norms(lines, "file")] == [
+        ("loss.1.weight", vector), ("loss.2.weight", vector)
+    ]  # fmt: skip
 
 
 def test_a_number_beside_a_word_is_its_name():
@@ -160,6 +177,10 @@ def test_a_header_says_which_columns(lines):
         (["a.W: 0.1, b.W: 0.2"], "line 1: must be"),
         (["step: 3, a.W: 0.01", "step: 4, a.W: 0.01"], "line 2: a.W comes twice, in line 1"),
         (["a.W: 0.01 (max 0.2)"], "line 1: a norm must be"),
+        (["epoch 1 loss 0.3", "a.W: 0.1"], "line 1: a step, an epoch or a loss is no parameter and norm, got 'epoch 1"),
+        (["epoch: 1, loss: 0.3"], "line 1: a step, an epoch or a loss is no parameter"),
+        (["a.W: 0.1", "loss 0.3"], "line 2: a step, an epoch or a loss is no parameter"),
+        (["Step 7: a.W 0.1"], "line 1: a step, an epoch or a loss is no parameter"),
     ],
 )
 def test_mistakes_of_tables_and_wordings(lines, message):
