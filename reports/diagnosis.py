@@ -84,7 +84,8 @@ def _of_norms(row: dict[str, Any], table: pd.DataFrame) -> str:
             text += f"{len(part)} of {len(matrices)} {limit} {threshold:g} ({which}). "
     if not math.isnan(row["decades"]):
         text += f"Along a line through all, from the last to the first: {signed(row['decades'])} decades, "
-        text += f"{signed(row['decades_per_layer'], 4)} per layer{_interval(row, 'decades_per_layer')}. "
+        text += f"{signed(row['decades_per_layer'], 4)} per layer{_interval(row, 'decades_per_layer')}"
+        text += ", which may be chance. " if (table.verdict == CANNOT_TELL).any() else ". "
     elif len(matrices) > 1:
         text += "Some are 0 or not finite, so no line is drawn through them. "
     return f"{text}{row['about'][0].upper()}{row['about'][1:]}."

@@ -97,7 +97,7 @@ _ROWS = (
     ),
     Cause(
         name="weight_scale",
-        about="their variance is not the one of chi = 1 in layers without skips or norms, of an RNN beside its input; "
+        about="their variance is not the one of chi = 1, in layers without skips or norms or an RNN beside its input; "
         "without it: that one, of an RNN the nearest to it that an initialiser has",
         evidence=evidence.off_critical,
         threshold=OFF_CRITICAL,

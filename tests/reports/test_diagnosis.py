@@ -70,6 +70,13 @@ def test_a_line_that_contradicts_stands_beside_what_decides():
     assert "Along a line through all, from the last to the first: +2.00 decades, +1.0000 per layer" in text
 
 
+@pytest.mark.parametrize(("values", "chance"), [((250, 30, 0.02), True), ((0.001, 0.1), True), ((1, 0.1, 0.01), False)])
+def test_a_line_that_decides_nothing_says_why(values, chance):
+    text = headline(norms(*(f"{i}.W: {value}" for i, value in enumerate(values))))
+    assert (", which may be chance. Weight matrices" in text) == chance
+    assert " per layer" in text
+
+
 def test_both_ends_are_told():
     text = headline(norms("a.W: 0", "b.W: 1e5", "c.W: nan"))
     assert text.startswith(
