@@ -32,6 +32,14 @@ def test_against_lapack(n, count):
     assert (np.abs(found - expected) <= 1e-14 * traces).all()
 
 
+def test_whole_numbers_whose_differences_are_exactly_0():
+    """Where a diagonal element meets the shift, QL divides by a cosine that is 0, unless it looks."""
+    x = np.random.default_rng(0).integers(-2, 3, (20 * LANES, 3, 3)).astype(float)
+    matrices = np.append(x @ x.swapaxes(1, 2), [[[3.0, -1, 0], [-1, 3, 2], [0, 2, 6]]], axis=0)
+    found = np.sort(gram_eigenvalues(matrices))
+    np.testing.assert_allclose(found, np.linalg.eigvalsh(matrices), atol=1e-12)
+
+
 def test_what_stands_beside_a_matrix_changes_no_bit_of_its_eigenvalues():
     matrices = grams(9, LANES + 5, seed=3)
     alone = [gram_eigenvalues(np.repeat(matrix[None], FEWEST, axis=0))[-1] for matrix in matrices]
