@@ -26,12 +26,13 @@ LINE = 64  # bytes of a cache line
 class State:
     """The arrays of one layer.
 
-    params and grads have the same keys and shapes; backward overwrites grads. saved has "y", the
-    output, "dx", the gradient of the input, and what backward needs ("x", "z", "h" ...); a name that
-    starts with d is a gradient. buffers are what forward carries from step to step besides parameters,
-    such as BatchNorm's running statistics. workspace is room for a pass's own use, such as packed weights: nothing
-    there is kept from one pass to the next. training: whether forward treats x as a training batch, or
-    evaluates; set_training sets it for the children, too. children are the states of the layers this one is made of.
+    params and grads have the same keys and shapes, but for a dense layer's W whose gradient is emptied, which has
+    backward leave out all of that layer's; backward overwrites grads. saved has "y", the output, "dx", the gradient of
+    the input, and what backward needs ("x", "z", "h" ...); a name that starts with d is a gradient. buffers are what
+    forward carries from step to step besides parameters, such as BatchNorm's running statistics. workspace is room for
+    a pass's own use, such as packed weights: nothing there is kept from one pass to the next. training: whether
+    forward treats x as a training batch, or evaluates; set_training sets it for the children, too. children are the
+    states of the layers this one is made of.
     """
 
     params: dict[str, Array] = field(default_factory=dict)
